@@ -1,0 +1,98 @@
+/**
+ * The bytes of a Fernet token (github.com/fernet/spec, version 0x80), and how its text becomes them and back.
+ *
+ *     token = base64url with padding of
+ *     0x80 ‖ u64be seconds ‖ iv16 ‖ AES-128-CBC/PKCS7 ciphertext (16 or more, a multiple of 16) ‖ HMAC-SHA256 32
+ *
+ * Here they always stand behind 64 bytes of room, where the HMAC puts its padded key.
+ */
+import { type Base64Mode, base64UrlPadding, decodeBase64UrlPython } from './base64url.js';
+import { HMAC_BLOCK_BYTES, HMAC_BYTES } from './hmac-sha256.js';
+
+export const FERNET_VERSION = 0x80;
+export const VERSION_AT = HMAC_BLOCK_BYTES;
+export const SECONDS_AT = VERSION_AT + 1;
+export const IV_AT = SECONDS_AT + 8;
+export const CIPHERTEXT_AT = IV_AT + 16;
+const OVERHEAD_BYTES = 1 + 8 + 16 + HMAC_BYTES;
+const SCRATCH_BYTES = 16 * 1024;
+
+/** A token's bytes in `buffer[64 … end)`. */
+export interface LoadedToken {
+  readonly buffer: Buffer;
+  readonly end: number;
+}
+
+// Nothing in here awaits or calls back, so one buffer serves every call of a thread in turn. It never holds plaintext
+// once a call has returned: the ciphertext is written over it.
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+
+/** Room for `tokenBytes` behind the HMAC's 64: the shared buffer, or one of its own for a large value. */
+export function tokenBuffer(tokenBytes: number): Buffer {
+  const size = HMAC_BLOCK_BYTES + tokenBytes;
+  return size <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafeSlow(size);
+}
+
+/** The bytes that a token takes around a plaintext of at most `plaintextBytes`. */
+export function tokenBytesFor(plaintextBytes: number): number {
+  return OVERHEAD_BYTES + plaintextBytes + 16;
+}
+
+/** The token text of `buffer[64 … end)`. */
+export function tokenText(buffer: Buffer, end: number): string {
+  return buffer.toString('base64url', VERSION_AT, end) + base64UrlPadding(end - VERSION_AT);
+}
+
+function loadStrict(token: string): LoadedToken | null {
+  if (token.length % 4 !== 0) return null;
+  const buffer = tokenBuffer((token.length / 4) * 3);
+  const end = VERSION_AT + buffer.write(token, VERSION_AT, 'base64url');
+  // Node's decoder is lax; encoding again and comparing is the whole of strictness.
+  return tokenText(buffer, end) === token ? { buffer, end } : null;
+}
+
+function loadPython(token: string | Uint8Array): LoadedToken | null {
+  const isText = typeof token === 'string';
+  const bytes = decodeBase64UrlPython(isText ? token : Buffer.from(token).toString('latin1'), !isText);
+  if (!bytes) return null;
+  const buffer = tokenBuffer(bytes.length);
+  bytes.copy(buffer, VERSION_AT);
+  return { buffer, end: VERSION_AT + bytes.length };
+}
+
+/** Decodes a token's text (or its ASCII bytes); null when it cannot be a token. Nothing is authenticated yet. */
+export function loadToken(token: string | Uint8Array, mode: Base64Mode): LoadedToken | null {
+  const loaded =
+    mode === 'python'
+      ? loadPython(token)
+      : loadStrict(typeof token === 'string' ? token : Buffer.from(token).toString('latin1'));
+  if (!loaded) return null;
+  const ciphertextBytes = loaded.end - VERSION_AT - OVERHEAD_BYTES;
+  return ciphertextBytes >= 16 && ciphertextBytes % 16 === 0 ? loaded : null;
+}
+
+/**
+ * Whether `text` has the shape of a Fernet token: strict base64url, the version byte, a legal length, and a time before
+ * 2^32 seconds (2106). Only authentication decides whether it is one.
+ */
+export function isFernetShaped(text: string): boolean {
+  // A version byte and four zero bytes of time always encode to this; the test only saves the decoding of most text.
+  if (!text.startsWith('gAAAAA')) return false;
+  const loaded = loadToken(text, 'strict');
+  return (
+    loaded !== null && loaded.buffer[VERSION_AT] === FERNET_VERSION && loaded.buffer.readUInt32BE(SECONDS_AT) === 0
+  );
+}
+
+/** Seconds since 1970 as two u32 words. @throws RangeError outside 0 … 2^64-1, or for a fraction */
+export function secondsToWords(seconds: number | bigint): { high: number; low: number } {
+  if (
+    typeof seconds === 'bigint' ? seconds < 0n || seconds >= 1n << 64n : !Number.isSafeInteger(seconds) || seconds < 0
+  ) {
+    throw new RangeError('a time is a whole number of seconds from 0 to 2^64-1 (a bigint above 2^53-1)');
+  }
+  if (typeof seconds === 'bigint') {
+    return { high: Number(seconds >> 32n), low: Number(seconds & 0xffff_ffffn) };
+  }
+  return { high: Math.floor(seconds / 0x1_0000_0000), low: seconds % 0x1_0000_0000 };
+}

@@ -1,0 +1,70 @@
+/** MultiFernet as pyca/cryptography has it: the first key writes, all of them read. */
+import type { Base64Mode } from './base64url.js';
+import {
+  assertFresh,
+  type DecryptOptions,
+  type EncryptOptions,
+  encryptWith,
+  type Fernet,
+  type FernetOptions,
+  findKey,
+} from './fernet.js';
+import type { FernetKey } from './fernet-key.js';
+import { CIPHERTEXT_AT, loadToken, SECONDS_AT, tokenBuffer, tokenBytesFor } from './fernet-token.js';
+import { decodeUtf8 } from './utf8.js';
+
+/** Encrypts `plaintext` under `key` with a given time; the plaintext never becomes a string. */
+export function resealWith(key: FernetKey, plaintext: Buffer, secondsHigh: number, secondsLow: number): string {
+  const buffer = tokenBuffer(tokenBytesFor(plaintext.length));
+  plaintext.copy(buffer, CIPHERTEXT_AT);
+  return key.seal(buffer, plaintext.length, secondsHigh, secondsLow, Date.now());
+}
+
+/**
+ * Several Fernet keys, newest first.
+ *
+ * @example
+ * const multi = new MultiFernet([new Fernet(newKey), new Fernet(oldKey)]);
+ * const rotated = multi.rotate(token); // under newKey, with the token's own time
+ */
+export class MultiFernet {
+  readonly #keys: readonly FernetKey[];
+  readonly #mode: Base64Mode;
+
+  /** @throws TypeError when `fernets` is empty */
+  constructor(fernets: readonly Fernet[], options: FernetOptions = {}) {
+    if (fernets.length === 0) throw new TypeError('MultiFernet needs at least one Fernet');
+    this.#keys = fernets.map((fernet) => fernet.key);
+    this.#mode = options.base64 ?? 'strict';
+  }
+
+  /** Encrypts under the first key. @throws FieldsealError `ERR_VALUE_NOT_TEXT` for a lone surrogate */
+  encrypt(data: string | Uint8Array, options: EncryptOptions = {}): string {
+    return encryptWith(this.#keys[0] as FernetKey, data, options.timeSeconds);
+  }
+
+  /** Decrypts to text under whichever key fits. @throws FieldsealError `ERR_DECRYPT_FAILED`, `ERR_VALUE_NOT_TEXT` */
+  decrypt(token: string | Uint8Array, options: DecryptOptions = {}): string {
+    return decodeUtf8(this.decryptBytes(token, options));
+  }
+
+  /** Decrypts to bytes under whichever key fits. @throws FieldsealError `ERR_DECRYPT_FAILED` */
+  decryptBytes(token: string | Uint8Array, options: DecryptOptions = {}): Buffer {
+    const { key, loaded } = findKey(this.#keys, loadToken(token, this.#mode));
+    assertFresh(loaded, options);
+    return key.decipher(loaded);
+  }
+
+  /** When an authentic token was made, in seconds since 1970. @throws FieldsealError `ERR_DECRYPT_FAILED` */
+  extractTimestamp(token: string | Uint8Array): bigint {
+    return findKey(this.#keys, loadToken(token, this.#mode)).loaded.buffer.readBigUInt64BE(SECONDS_AT);
+  }
+
+  /** Re-encrypts a token under the first key. It keeps its time. @throws FieldsealError `ERR_DECRYPT_FAILED` */
+  rotate(token: string | Uint8Array): string {
+    const { key, loaded } = findKey(this.#keys, loadToken(token, this.#mode));
+    const high = loaded.buffer.readUInt32BE(SECONDS_AT);
+    const low = loaded.buffer.readUInt32BE(SECONDS_AT + 4);
+    return resealWith(this.#keys[0] as FernetKey, key.decipher(loaded), high, low);
+  }
+}

@@ -1,0 +1,23 @@
+/** Text to and from UTF-8, refusing what would not come back the same. */
+import { FieldsealError } from '../errors.js';
+
+const fatalDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** @throws FieldsealError `ERR_VALUE_NOT_TEXT` for a lone surrogate, which UTF-8 cannot hold */
+export function assertWellFormed(text: string): void {
+  if (!text.isWellFormed()) {
+    throw new FieldsealError('ERR_VALUE_NOT_TEXT', 'The text has a lone surrogate, which cannot be stored as UTF-8.');
+  }
+}
+
+/** Decodes UTF-8. @throws FieldsealError `ERR_VALUE_NOT_TEXT` when the bytes are not well-formed */
+export function decodeUtf8(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  // Node puts U+FFFD in the place of what it cannot read; only then is the slower, strict decoder asked.
+  if (!text.includes('\ufffd')) return text;
+  try {
+    return fatalDecoder.decode(bytes);
+  } catch {
+    throw new FieldsealError('ERR_VALUE_NOT_TEXT', 'The decrypted bytes are not UTF-8; read them as bytes.');
+  }
+}

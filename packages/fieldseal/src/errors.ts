@@ -1,0 +1,77 @@
+/** Everything a caller may act on is one `FieldsealError` with a stable code from this one append-only table. */
+
+/** Every error code with what it means. Codes are public API: they are added, never renamed or reused. */
+export const ERROR_CODES = {
+  ERR_DECRYPT_FAILED: 'The stored value is not a token that a key of this ring opens. It never says why.',
+  ERR_VALUE_TYPE: 'A value has not the type of its column.',
+  ERR_VALUE_TOO_LONG: 'A text has more code points than its column declares.',
+  ERR_VALUE_NOT_TEXT: 'A text is not well-formed Unicode (a lone surrogate), or decrypted bytes are not UTF-8.',
+  ERR_KEY_MISSING: 'A required key is not set.',
+  ERR_KEY_MALFORMED: 'A key is not 32 bytes in base64url.',
+  ERR_KEY_FILE: 'A file that should hold a key cannot be read.',
+  ERR_KEY_DUPLICATE: 'The same key was given twice where two keys are needed.',
+  ERR_KEY_NOT_FOUND: 'The keyring has no key of that version.',
+  ERR_KEY_STATE: 'The key is in a state that does not allow this.',
+  ERR_KEYRING_NOT_FOUND: 'The database holds no keyring.',
+  ERR_KEYRING_ROOT: 'The root key (or ENCRYPTION_KEY) is not one that the stored keyring is wrapped under.',
+  ERR_KEYRING_TAMPERED: 'The stored keyring was changed by someone without the root key.',
+  ERR_KEYRING_ROLLBACK: 'The stored keyring is older than one seen before.',
+  ERR_KEYRING_STALE: 'The keyring could not be confirmed for 60 seconds, so nothing is encrypted with it.',
+  ERR_KEYRING_CONFLICT: 'Another process changed the keyring at the same time.',
+  ERR_KEYRING_INVALID: 'The keyring is not well formed.',
+  ERR_MODEL_INVALID: 'The declaration of tables and columns has mistakes.',
+  ERR_CONFIG_NOT_FOUND: 'There is no fieldseal.config file.',
+  ERR_CONFIG_INVALID: 'A setting is wrong.',
+  ERR_USAGE: 'The command line is wrong.',
+  ERR_DATABASE_URL: 'DATABASE_URL is not one that Fieldseal understands.',
+  ERR_DATABASE_NOT_FOUND: 'The database does not exist or cannot be reached.',
+  ERR_DATABASE_FOREIGN: 'The file is not a SQLite database.',
+  ERR_DATABASE_READ_ONLY: 'The database cannot be written.',
+  ERR_DATABASE_BUSY: 'The database stayed locked by another process.',
+  ERR_DATABASE_FAILED: 'The database failed in a way that is not one of the others.',
+  ERR_STORE_FOREIGN_TABLE: 'A table that Fieldseal needs exists already and was not made by it.',
+  ERR_STORE_NEWER: 'The tables were written by a newer Fieldseal.',
+  ERR_TABLE_NOT_FOUND: 'A declared table is not in the database.',
+  ERR_COLUMN_NOT_FOUND: 'A declared column is not in its table.',
+  ERR_TABLE_NO_KEY: 'A declared table has no primary key that a sweep can walk.',
+  ERR_COLUMN_UNSUITABLE: 'A declared column cannot hold tokens or is used by a constraint.',
+  ERR_TABLE_TRIGGERS: 'A trigger runs when a swept column is updated.',
+  ERR_RUN_NOT_FOUND: 'There is no run of that id.',
+  ERR_RUN_UNFINISHED: 'Another run is unfinished.',
+  ERR_RUN_DRIVEN: 'Another process drives the run.',
+  ERR_RUN_LOST: 'Another process took the run over.',
+  ERR_RUN_STOPPED: 'The run was stopped and can be resumed.',
+  ERR_RUN_NOT_CLEAN: 'Values under the old key are left, or cannot be read.',
+  ERR_ROTATE_ENV_KEYS: 'Readers know only ENCRYPTION_KEY, so a random key version would be unreadable to them.',
+  ERR_INTERNAL: 'A fault of Fieldseal itself.',
+} as const;
+
+/** A code of {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/**
+ * The one error class. `code` is stable and for programs; `message` is one sentence for people, with the mend where
+ * there is one. Neither ever holds plaintext, a token, a key or a password.
+ */
+export class FieldsealError extends Error {
+  readonly code: ErrorCode;
+  /** Places in a batch that failed, for the batch calls; else undefined. */
+  readonly indexes?: readonly number[];
+
+  constructor(code: ErrorCode, message: string, options: { indexes?: readonly number[]; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'FieldsealError';
+    this.code = code;
+    if (options.indexes) this.indexes = options.indexes;
+  }
+}
+
+/** Whether `error` is a FieldsealError, also one of another copy of this package in the same process. */
+export function isFieldsealError(error: unknown): error is FieldsealError {
+  return (
+    error instanceof Error &&
+    error.name === 'FieldsealError' &&
+    'code' in error &&
+    Object.hasOwn(ERROR_CODES, String(error.code))
+  );
+}

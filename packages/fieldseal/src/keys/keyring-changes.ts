@@ -1,0 +1,72 @@
+/** The changes a ring goes through. Each returns a new snapshot of the next generation and leaves the old one as it was. */
+import { deriveKey } from '../core/derive-key.js';
+import { Secret } from '../core/secret.js';
+import { FieldsealError } from '../errors.js';
+import { type Key, KeyringSnapshot, versionNumber } from './keyring-snapshot.js';
+import type { KeyState } from './stored-keyring.js';
+
+/** The id of an adopted key is made from the key, so that two installations on the same ENCRYPTION_KEY agree. */
+function adoptedKeyId(secret: Secret): number {
+  return deriveKey(secret.reveal(), 'fieldseal/key-id/v1', '', 4).readUInt32BE(0) || 1;
+}
+
+function freshKeyId(keys: readonly Key[]): number {
+  for (;;) {
+    const id = Secret.random(4).reveal().readUInt32BE(0);
+    if (id !== 0 && keys.every((key) => key.id !== id)) return id;
+  }
+}
+
+/** A first ring: `current` is adopted as `v1`, the primary; the `previous` keys follow as `v2`, `v3`, … and only read. */
+export function createKeyring(current: Secret, previous: readonly Secret[], nowMs: number): KeyringSnapshot {
+  const createdAt = new Date(nowMs).toISOString();
+  const keys = [current, ...previous].map((secret, i): Key => {
+    const state: KeyState = i === 0 ? 'primary' : 'active';
+    return { version: `v${i + 1}`, purpose: 'field', id: adoptedKeyId(secret), state, createdAt, secret };
+  });
+  return new KeyringSnapshot(Secret.random(16).reveal().toString('hex'), 1, keys);
+}
+
+/**
+ * Adds a field key of the next version.
+ * @param secret 32 bytes to adopt, or null for random ones
+ * @throws FieldsealError `ERR_KEY_DUPLICATE` when the ring has these bytes already
+ */
+export function addKey(
+  ring: KeyringSnapshot,
+  secret: Secret | null,
+  state: 'pending' | 'active',
+  nowMs: number,
+): { ring: KeyringSnapshot; version: string } {
+  const known = secret && ring.findSecret(secret);
+  if (known) throw new FieldsealError('ERR_KEY_DUPLICATE', `The keyring has this key already, as ${known.version}.`);
+  const field = ring.keys.filter((key) => key.purpose === 'field');
+  const version = `v${Math.max(...field.map((key) => versionNumber(key.version))) + 1}`;
+  const key: Key = {
+    version,
+    purpose: 'field',
+    id: secret ? adoptedKeyId(secret) : freshKeyId(ring.keys),
+    state,
+    createdAt: new Date(nowMs).toISOString(),
+    secret: secret ?? Secret.random(32),
+  };
+  return { ring: new KeyringSnapshot(ring.id, ring.generation + 1, [...ring.keys, key]), version };
+}
+
+/**
+ * Makes a pending or active key the primary; the old primary goes on reading.
+ * @throws FieldsealError `ERR_KEY_NOT_FOUND`, or `ERR_KEY_STATE` when the key is disabled or destroyed
+ */
+export function promoteKey(ring: KeyringSnapshot, version: string): KeyringSnapshot {
+  const { state } = ring.key(version);
+  if (state === 'primary') return ring;
+  if (state !== 'pending' && state !== 'active') {
+    throw new FieldsealError('ERR_KEY_STATE', `The key ${version} is ${state} and cannot become the primary.`);
+  }
+  const keys = ring.keys.map((key): Key => {
+    if (key.purpose !== 'field') return key;
+    if (key.version === version) return { ...key, state: 'primary' };
+    return key.state === 'primary' ? { ...key, state: 'active' } : key;
+  });
+  return new KeyringSnapshot(ring.id, ring.generation + 1, keys);
+}

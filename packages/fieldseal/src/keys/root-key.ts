@@ -1,0 +1,116 @@
+/**
+ * The root key: it wraps every key of a ring at rest and signs the ring's state (FORMAT.md §4).
+ *
+ *     KEK   = HKDF-SHA256(root 32, salt "fieldseal/root/v1", info "wrap"  ‖ keyring id 16, 32)
+ *     MACK  = HKDF-SHA256(root 32, salt "fieldseal/root/v1", info "state" ‖ keyring id 16, 32)
+ *     fingerprint = hex of HKDF-SHA256(root 32, salt "fieldseal/root/v1", info "fingerprint", 8)
+ *     wrapped = base64url, unpadded, of 0x01 ‖ nonce 24 ‖ XAES-256-GCM(KEK, key 32, AD) 48
+ *     AD = LP("fieldseal/wrap/1", keyring id 16, version, key id u32be, purpose, fingerprint)
+ *     MAC = hex of HMAC-SHA256(MACK, LP("fieldseal/keyring/1", keyring id 16, generation u64be,
+ *           then for each key by id: version, purpose, key id u32be, state, created at, wrapped under this root or empty))
+ */
+import { decryptFailed } from '../core/decrypt-failed.js';
+import { deriveKey } from '../core/derive-key.js';
+import { HMAC_BLOCK_BYTES, HMAC_BYTES, HmacSha256 } from '../core/hmac-sha256.js';
+import { lengthPrefixed } from '../core/length-prefix.js';
+import { Secret } from '../core/secret.js';
+import { XAES_KEY_BYTES, XAES_NONCE_BYTES, XAES_TAG_BYTES, Xaes256Gcm } from '../core/xaes-256-gcm.js';
+import { FieldsealError } from '../errors.js';
+import type { StoredKey, StoredKeyring } from './stored-keyring.js';
+
+const SALT = 'fieldseal/root/v1';
+const WRAP_VERSION = 0x01;
+const WRAPPED_BYTES = 1 + XAES_NONCE_BYTES + XAES_KEY_BYTES + XAES_TAG_BYTES;
+
+/** What a wrap is bound to. */
+type WrappedKeyName = Pick<StoredKey, 'version' | 'id' | 'purpose'>;
+
+function u32(value: number): Buffer {
+  const out = Buffer.alloc(4);
+  out.writeUInt32BE(value);
+  return out;
+}
+
+/** A root key of 32 bytes. */
+export class RootKey {
+  /** 16 hex digits that name the root and tell nothing else about it. */
+  readonly fingerprint: string;
+  readonly #secret: Secret;
+
+  /** @throws FieldsealError `ERR_KEY_MALFORMED` unless it has 32 bytes */
+  constructor(secret: Secret) {
+    if (secret.length !== 32) throw new FieldsealError('ERR_KEY_MALFORMED', 'A root key has 32 bytes.');
+    this.#secret = secret;
+    this.fingerprint = deriveKey(secret.reveal(), SALT, 'fingerprint', 8).toString('hex');
+  }
+
+  /** Wraps the 32 bytes of `secret` as the key `name` of the ring `keyringId`. */
+  wrap(keyringId: string, name: WrappedKeyName, secret: Secret): string {
+    const nonce = Secret.random(XAES_NONCE_BYTES).reveal();
+    const sealed = this.#aead(keyringId).seal(nonce, secret.reveal(), this.#associatedData(keyringId, name));
+    return Buffer.concat([Buffer.of(WRAP_VERSION), nonce, sealed]).toString('base64url');
+  }
+
+  /** Opens a wrap of exactly this name. @throws FieldsealError `ERR_DECRYPT_FAILED` */
+  unwrap(keyringId: string, name: WrappedKeyName, wrapped: string): Secret {
+    const bytes = Buffer.from(wrapped, 'base64url');
+    if (bytes.length !== WRAPPED_BYTES || bytes[0] !== WRAP_VERSION) throw decryptFailed();
+    const nonce = bytes.subarray(1, 1 + XAES_NONCE_BYTES);
+    const sealed = bytes.subarray(1 + XAES_NONCE_BYTES);
+    const opened = this.#aead(keyringId).open(nonce, sealed, this.#associatedData(keyringId, name));
+    const secret = Secret.from(opened);
+    opened.fill(0);
+    return secret;
+  }
+
+  /** The MAC over the ring's state, as hex. */
+  mac(ring: Pick<StoredKeyring, 'id' | 'generation' | 'keys'>): string {
+    const generation = Buffer.alloc(8);
+    generation.writeBigUInt64BE(BigInt(ring.generation));
+    const message = lengthPrefixed(
+      'fieldseal/keyring/1',
+      Buffer.from(ring.id, 'hex'),
+      generation,
+      // In the order of their ids, so that a database may return the rows in any order.
+      ...ring.keys
+        .toSorted((a, b) => a.id - b.id)
+        .flatMap((key) => [
+          key.version,
+          key.purpose,
+          u32(key.id),
+          key.state,
+          key.createdAt,
+          key.wraps[this.fingerprint] ?? '',
+        ]),
+    );
+    const buffer = Buffer.alloc(HMAC_BLOCK_BYTES + message.length + HMAC_BYTES);
+    message.copy(buffer, HMAC_BLOCK_BYTES);
+    const end = HMAC_BLOCK_BYTES + message.length;
+    new HmacSha256(this.#derive('state', ring.id)).writeTo(buffer, end, buffer, end);
+    return buffer.toString('hex', end);
+  }
+
+  #aead(keyringId: string): Xaes256Gcm {
+    return new Xaes256Gcm(this.#derive('wrap', keyringId));
+  }
+
+  #derive(label: string, keyringId: string): Buffer {
+    return deriveKey(
+      this.#secret.reveal(),
+      SALT,
+      Buffer.concat([Buffer.from(label), Buffer.from(keyringId, 'hex')]),
+      32,
+    );
+  }
+
+  #associatedData(keyringId: string, { version, id, purpose }: WrappedKeyName): Buffer {
+    return lengthPrefixed(
+      'fieldseal/wrap/1',
+      Buffer.from(keyringId, 'hex'),
+      version,
+      u32(id),
+      purpose,
+      this.fingerprint,
+    );
+  }
+}
