@@ -1,0 +1,35 @@
+/** Keys on the command line: in full, `env:NAME`, or `-` for a line of standard input. */
+import { decodeFernetKey, type Environment, FieldsealError, isFieldsealError, type Secret } from 'fieldseal';
+
+/** Where the arguments of a command may be read from. */
+export interface KeySources {
+  readonly env: Environment;
+  /** The lines of standard input, read once. */
+  stdinLines(): Promise<string[]>;
+}
+
+/**
+ * Reads one key argument. Several `-` take one line of standard input each, in order.
+ * @param name what the message calls it: OLD or NEW
+ * @throws FieldsealError `ERR_KEY_MISSING`, `ERR_KEY_MALFORMED`; the message never repeats the argument
+ */
+export async function readKeyArgument(argument: string, name: string, sources: KeySources): Promise<Secret> {
+  let text: string | undefined = argument;
+  if (argument === '-') text = (await sources.stdinLines()).shift();
+  else if (argument.startsWith('env:')) text = sources.env[argument.slice(4)];
+  text = text?.trim();
+  if (!text) {
+    const where =
+      argument === '-' ? 'Standard input has no line' : `The environment has no variable ${argument.slice(4)}`;
+    throw new FieldsealError('ERR_KEY_MISSING', `${where} for ${name}.`);
+  }
+  try {
+    return decodeFernetKey(text, 'python');
+  } catch (error) {
+    if (!isFieldsealError(error)) throw error;
+    throw new FieldsealError(
+      'ERR_KEY_MALFORMED',
+      `${name} is not a Fernet key: 32 bytes in base64url, 44 characters; make one with \`fieldseal keygen\`.`,
+    );
+  }
+}

@@ -1,0 +1,240 @@
+/** The commands: argv → use case → output and exit code. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Fernet, FieldsealError, isFieldsealError } from 'fieldseal';
+import type { Dependencies } from '../usecases/dependencies.js';
+import type { SweepOptions, SweepReport } from '../usecases/drive-run.js';
+import { finalizeRotation } from '../usecases/finalize-rotation.js';
+import { listKeys } from '../usecases/list-keys.js';
+import { getRun, listRuns } from '../usecases/list-runs.js';
+import { type GivenRotation, rotateKeys } from '../usecases/rotate-keys.js';
+import { scanDatabase } from '../usecases/scan-database.js';
+import { stopRun } from '../usecases/stop-run.js';
+import { sweepTables } from '../usecases/sweep-tables.js';
+import { EXIT, EXIT_CODES } from './exit-codes.js';
+import { type KeySources, readKeyArgument } from './key-argument.js';
+import { Output, type Terminal } from './output.js';
+import { renderKeyring, renderReport, renderRun, renderRuns, renderScan } from './render.js';
+
+/** What the composition root hands over. */
+export interface CliContext extends KeySources {
+  readonly version: string;
+  readonly terminal: Terminal;
+  /** Reads the environment; called once, and not for commands that need no database. */
+  dependencies(options: { readonly config: string | null; readonly notify: Dependencies['notify'] }): Dependencies;
+}
+
+interface SweepFlags {
+  readonly dryRun?: true;
+  readonly maxRowsPerSecond?: number;
+  readonly allowTriggers?: true;
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
+  return value;
+}
+
+function sweepOptions({ dryRun, maxRowsPerSecond, allowTriggers }: SweepFlags): SweepOptions {
+  return { dryRun: dryRun ?? false, maxRowsPerSecond: maxRowsPerSecond ?? null, allowTriggers: allowTriggers ?? false };
+}
+
+/** Adds the options that every sweep has. */
+function sweepCommand(command: Command, writes: boolean): Command {
+  command.addOption(new Option('--max-rows-per-second <n>', 'go no faster than this').argParser(positiveNumber));
+  if (!writes) return command;
+  return command
+    .option('--dry-run', 'really decrypt and encrypt, in memory; write nothing')
+    .option('--allow-triggers', 'sweep although a trigger runs on every update');
+}
+
+/** Runs one command line and returns its exit code. Nothing is thrown. */
+export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
+  let exitCode: number = EXIT.done;
+  let output = new Output(context.terminal, argv.includes('--json'));
+  const program = new Command('fieldseal')
+    .description('Encrypts, rotates and verifies database fields online.')
+    .version(context.version)
+    .option('--json', 'print JSON lines for programs')
+    .option('--config <file>', 'the declaration of tables and columns (default: fieldseal.config.ts or .js here)')
+    .configureOutput({
+      writeOut: (text) => context.terminal.out(text),
+      // With --json a mistake on the command line is a JSON line like any other error.
+      writeErr: (text) => argv.includes('--json') || context.terminal.err(text),
+    })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Environment (a .env file is read too):
+  ENCRYPTION_KEY           a Fernet key; make one with \`fieldseal keygen\`
+  ENCRYPTION_KEY_PREVIOUS  more keys that only read, comma-separated
+  ROOT_KEY                 wraps the stored keyring in the place of ENCRYPTION_KEY
+  DATABASE_URL             sqlite:PATH (default: sqlite:fieldseal.db)
+Keys may also be given in files: ENCRYPTION_KEY_FILE and so on.
+
+Exit codes: 0 done, 1 finished with failures, 2 usage or configuration, 3 stopped and resumable.
+
+Example, the first day:
+  fieldseal keygen
+  fieldseal scan
+  fieldseal encrypt --dry-run
+  fieldseal encrypt`,
+    );
+
+  /** A command whose options may also stand before its name. */
+  const command = (name: string, description: string, example: string): Command =>
+    program.command(name).description(description).addHelpText('after', `\nExample:\n  ${example}`);
+  const dependencies = (): Dependencies => {
+    const { json, config } = program.opts<{ json?: true; config?: string }>();
+    output = new Output(context.terminal, json ?? false);
+    return context.dependencies({ config: config ?? null, notify: (notice) => output.notice(notice) });
+  };
+  const report = (result: SweepReport) => {
+    output.result({ ...result }, renderReport(result));
+    if (result.status !== 'completed') exitCode = EXIT.failures;
+  };
+  const given = async (old: string | undefined, fresh: string | undefined): Promise<GivenRotation | null> => {
+    if (old === undefined) return null;
+    if (fresh === undefined)
+      throw new FieldsealError('ERR_USAGE', 'rotate takes no key or two: `fieldseal rotate OLD NEW`.');
+    return { from: await readKeyArgument(old, 'OLD', context), to: await readKeyArgument(fresh, 'NEW', context) };
+  };
+
+  command('keygen', 'Print a new Fernet key.', 'echo "ENCRYPTION_KEY=$(fieldseal keygen)" >> .env').action(() => {
+    const key = Fernet.generateKey();
+    output.result({ key }, key);
+  });
+
+  command('scan', 'Find columns that hold tokens, plaintext or personal data; write nothing.', 'fieldseal scan').action(
+    async () => {
+      const result = await scanDatabase(dependencies());
+      output.result({ ...result }, renderScan(result));
+    },
+  );
+
+  sweepCommand(
+    command('encrypt', 'Encrypt the plaintext in every declared column.', 'fieldseal encrypt --dry-run'),
+    true,
+  ).action(async (flags: SweepFlags) => {
+    const result = await sweepTables(dependencies(), 'encrypt', sweepOptions(flags));
+    report(result);
+    if (result.status === 'completed' && !result.dryRun) {
+      output.note(
+        "Once every process writes tokens, take alsoReads: ['plaintext'] out of the declaration: then nobody can slip plaintext in.",
+      );
+    }
+  });
+
+  sweepCommand(
+    command('decrypt', 'Turn every declared column back into plaintext.', 'fieldseal decrypt --dry-run'),
+    true,
+  ).action(async (flags: SweepFlags) => report(await sweepTables(dependencies(), 'decrypt', sweepOptions(flags))));
+
+  sweepCommand(
+    command('verify', 'Read every value and count what each key holds; write nothing.', 'fieldseal verify --json'),
+    false,
+  ).action(async (flags: SweepFlags) => report(await sweepTables(dependencies(), 'verify', sweepOptions(flags))));
+
+  sweepCommand(
+    command(
+      'rotate [OLD] [NEW]',
+      'Move every value to a new key: a random one, or from OLD to NEW. Keys given in full show in the process list; ' +
+        'env:NAME takes one from the environment and - from a line of standard input.',
+      'fieldseal rotate env:OLD_KEY env:NEW_KEY --dry-run',
+    ),
+    true,
+  )
+    .option('--finalize', 'after rotate OLD NEW: verify, then let OLD open the keyring no more')
+    .action(async (old: string | undefined, fresh: string | undefined, flags: SweepFlags & { finalize?: true }) => {
+      const keys = await given(old, fresh);
+      const deps = dependencies();
+      if (flags.finalize) {
+        if (!keys)
+          throw new FieldsealError('ERR_USAGE', '--finalize needs both keys: `fieldseal rotate OLD NEW --finalize`.');
+        report(await finalizeRotation(deps, keys));
+        output.note('OLD no longer opens the keyring. It stays in it, for reading old backups.');
+        return;
+      }
+      if (keys) {
+        output.note(
+          'Readers that know only OLD cannot read what this writes: they need both keys first ' +
+            '(ENCRYPTION_KEY=OLD, ENCRYPTION_KEY_PREVIOUS=NEW).',
+        );
+      } else output.note('Readers that know only ENCRYPTION_KEY (an old Python process) cannot read what this writes.');
+      const result = await rotateKeys(deps, { ...sweepOptions(flags), given: keys });
+      report(result);
+      if (keys && !result.dryRun) {
+        output.note('ENCRYPTION_KEY must now become NEW everywhere; then: fieldseal rotate OLD NEW --finalize');
+      }
+    });
+
+  command('status', 'List the runs, or show one with what it could not read.', 'fieldseal status 3')
+    .argument('[run]', 'the id of a run', positiveNumber)
+    .action(async (id: number | undefined) => {
+      if (id === undefined) {
+        const runs = await listRuns(dependencies());
+        output.result({ runs }, renderRuns(runs));
+      } else {
+        const run = await getRun(dependencies(), id);
+        output.result({ run }, renderRun(run));
+      }
+    });
+
+  for (const [name, status] of [
+    ['pause', 'paused'],
+    ['cancel', 'cancelled'],
+  ] as const) {
+    command(name, `Stop a run, wherever it is driven${name === 'cancel' ? ', for good' : ''}.`, `fieldseal ${name} 3`)
+      .argument('<run>', 'the id of a run', positiveNumber)
+      .action(async (id: number) => {
+        await stopRun(dependencies(), id, status);
+        output.result({ run: id, status }, `Run ${id} is ${status}.`);
+      });
+  }
+
+  sweepCommand(command('resume', 'Go on with an unfinished run from its checkpoint.', 'fieldseal resume 3'), false)
+    .argument('<run>', 'the id of a run', positiveNumber)
+    .option('--allow-triggers', 'sweep although a trigger runs on every update')
+    .action(async (id: number, flags: SweepFlags) => {
+      const deps = dependencies();
+      const { kind, completedAt } = await getRun(deps, id);
+      if (completedAt !== null)
+        throw new FieldsealError('ERR_RUN_NOT_FOUND', `Run ${id} is over; there is nothing to go on with.`);
+      const options = sweepOptions(flags);
+      report(
+        kind === 'rotate'
+          ? await rotateKeys(deps, { ...options, given: null })
+          : await sweepTables(deps, kind, options),
+      );
+    });
+
+  const keyring = command('keyring', 'Look at the stored keys.', 'fieldseal keyring list');
+  keyring
+    .command('list')
+    .description('List key versions and states, never their bytes.')
+    .action(async () => {
+      const result = await listKeys(dependencies());
+      output.result({ ...result }, renderKeyring(result));
+    });
+
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.done;
+      if (argv.includes('--json')) output.error(new FieldsealError('ERR_USAGE', error.message));
+      return EXIT.usage;
+    }
+    const known = isFieldsealError(error)
+      ? error
+      : new FieldsealError(
+          'ERR_INTERNAL',
+          `A fault of Fieldseal itself: ${error instanceof Error ? error.name : 'unknown'}; run again with FIELDSEAL_DEBUG=1.`,
+        );
+    if (known !== error && context.env['FIELDSEAL_DEBUG'] === '1') context.terminal.err(`${(error as Error).stack}\n`);
+    output.error(known);
+    return EXIT_CODES[known.code];
+  }
+  return exitCode;
+}

@@ -1,0 +1,160 @@
+/** Results as text for people. */
+
+import { FAILURE_REASONS, type SweepReport } from '../usecases/drive-run.js';
+import type { KeyringView } from '../usecases/list-keys.js';
+import type { RunDetails, RunView } from '../usecases/list-runs.js';
+import type { ColumnScan, ScanReport } from '../usecases/scan-database.js';
+import { formatCount } from './output.js';
+
+/** Columns side by side, numbers to the right. */
+function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const cells = [head, ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? formatCount(cell) : cell)))];
+  const widths = head.map((_, i) => Math.max(...cells.map((row) => (row[i] ?? '').length)));
+  const isNumber = head.map((_, i) => rows.some((row) => typeof row[i] === 'number'));
+  return cells
+    .map((row) =>
+      row
+        .map((cell, i) => (isNumber[i] ? cell.padStart(widths[i] as number) : cell.padEnd(widths[i] as number)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+function held(counts: Readonly<Record<string, number>>): string {
+  return (
+    Object.entries(counts)
+      .map(([holds, count]) => `${holds} ${formatCount(count)}`)
+      .join(', ') || '–'
+  );
+}
+
+const VERBS = { encrypt: 'encrypted', rotate: 're-encrypted', decrypt: 'decrypted' } as const;
+
+/** The report of a sweep. */
+export function renderReport(report: SweepReport): string {
+  const { kind, dryRun, run, counts, columns, failures, left, newKeyVersion, oldKeyVersion, seconds, passes } = report;
+  const what = kind === 'rotate' ? `rotate ${oldKeyVersion} → ${newKeyVersion}` : kind;
+  const columnName = (c: { table: string; column: string }) => `${c.table}.${c.column}`;
+  const lines = [
+    `${dryRun ? `Dry run, nothing was written: ${what}` : `Run ${run}, ${what}`}: ${report.status} (${seconds.toFixed(1)} s, ${passes} pass${passes === 1 ? '' : 'es'})\n\n`,
+  ];
+  if (kind === 'verify') {
+    const rows = columns.map((c) => [columnName(c), c.total, c.current, c.failed, held(c.held)]);
+    lines.push(
+      table(['column', 'records', 'readable', 'unreadable', 'under'], rows),
+      `\n${formatCount(counts.total)} records: ${formatCount(counts.current)} readable, ${formatCount(counts.failed)} unreadable.\n`,
+    );
+  } else {
+    const head = [
+      'column',
+      'records',
+      VERBS[kind],
+      'already',
+      'skipped',
+      'unreadable',
+      dryRun ? 'would be under' : 'now under',
+    ];
+    const rows = columns.map((c) => [columnName(c), c.total, c.rotated, c.current, c.skipped, c.failed, held(c.held)]);
+    lines.push(
+      table(head, rows),
+      `\n${formatCount(counts.total)} records: ${formatCount(counts.rotated)} ${VERBS[kind]}, ${formatCount(counts.current)} already as wanted, ${formatCount(counts.skipped)} skipped, ${formatCount(counts.failed)} unreadable.\n`,
+    );
+  }
+  lines.push(
+    ...failures.map(
+      (f) => `unreadable: ${f.table}.${f.column}, ${formatCount(f.count)} × ${FAILURE_REASONS[f.reason]}\n`,
+    ),
+  );
+  if (failures.length > 0 && run !== null) lines.push(`Their primary keys: fieldseal status ${run}\n`);
+  if (left > 0)
+    lines.push(
+      `${formatCount(left)} values were not reached: another process still writes them the old way. Update it, then start again.\n`,
+    );
+  return lines.join('');
+}
+
+/** `status`. */
+export function renderRuns(runs: readonly RunView[]): string {
+  if (runs.length === 0) return 'No runs yet.\n';
+  return table(
+    ['run', 'kind', 'status', 'progress', 'records', 'changed', 'unreadable', 'keys', 'started'],
+    runs.map((run) => [
+      String(run.id),
+      run.kind,
+      run.status,
+      `${run.progressPercent} %`,
+      run.counts.total,
+      run.counts.rotated,
+      run.counts.failed,
+      run.newKeyVersion === null ? '' : `${run.oldKeyVersion} → ${run.newKeyVersion}`,
+      run.createdAt,
+    ]),
+  );
+}
+
+/** `status RUN`. */
+export function renderRun(run: RunDetails): string {
+  const lines = [renderRuns([run])];
+  if (run.errorDetails) lines.push(`\n${run.errorDetails}\n`);
+  if (run.report) lines.push(`\n${renderReport(run.report)}`);
+  if (run.failures.length > 0) {
+    lines.push(
+      '\n',
+      table(
+        ['column', 'primary key', 'reason'],
+        run.failures.map((f) => [`${f.tableName}.${f.columnName}`, f.primaryKey, f.reason]),
+      ),
+    );
+  }
+  if (run.status === 'paused' || run.status === 'stalled')
+    lines.push(`\nfieldseal resume ${run.id} goes on from the checkpoint.\n`);
+  return lines.join('');
+}
+
+/** `keyring list`. */
+export function renderKeyring({ id, generation, keys, roots, readers }: KeyringView): string {
+  return [
+    `Keyring ${id}, generation ${generation}, wrapped under ${roots.join(' and ')}\n\n`,
+    table(
+      ['version', 'purpose', 'state', 'id', 'created'],
+      keys.map((key) => [key.version, key.purpose, key.state, String(key.id), key.createdAt]),
+    ),
+    ...(readers.length > 0
+      ? [
+          '\n',
+          table(
+            ['readers: generation', 'seen'],
+            readers.map((r) => [String(r.generation), `${r.secondsAgo} s ago`]),
+          ),
+        ]
+      : []),
+    ...(roots.length > 1 ? ['\nTwo roots open it: a rotation from OLD to NEW is not finalized.\n'] : []),
+  ].join('');
+}
+
+function verdict({ declared, held: counts, looksLike, sampled }: ColumnScan): string {
+  const holds = Object.keys(counts);
+  if (sampled === 0) return 'empty';
+  if (!declared) return looksLike ? `looks like ${looksLike}` : 'holds tokens, but is not declared';
+  if (holds.includes('unreadable')) return 'declared; some cannot be read';
+  if (holds.length === 1) return holds[0] === 'plaintext' ? 'declared, not encrypted yet' : 'declared and encrypted';
+  return holds.includes('plaintext') ? 'declared; partly plaintext' : 'declared; under several keys';
+}
+
+/** `scan`. */
+export function renderScan({ columns, absent, declaration }: ScanReport): string {
+  const lines =
+    columns.length === 0
+      ? ['No column is declared, holds tokens or looks like personal data.\n']
+      : [
+          table(
+            ['column', 'sampled', 'held', 'verdict'],
+            columns.map((c) => [`${c.table}.${c.column}`, c.sampled, held(c.held), verdict(c)]),
+          ),
+        ];
+  if (absent.length > 0) lines.push(`\nDeclared, but not in the database: ${absent.join(', ')}\n`);
+  if (declaration !== null) lines.push(`\nA fieldseal.config.ts for what is not declared yet:\n\n${declaration}`);
+  return lines.join('');
+}

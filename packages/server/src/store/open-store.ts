@@ -1,0 +1,71 @@
+/** Opens the store: connects, brings the tables up to date and puts the repositories together. */
+import { Kysely } from 'kysely';
+import { auditRepository } from './audit-repository.js';
+import { DATABASE_CLOCKS } from './database-clock.js';
+import { type DatabaseTarget, databaseName } from './database-url.js';
+import { keyringRepository } from './keyring-repository.js';
+import { migrate, type StorePlace } from './migrate.js';
+import { openSqlite } from './open-sqlite.js';
+import { postgresDialect } from './postgres-dialect.js';
+import { runRepository } from './run-repository.js';
+import type { StoreSchema } from './schema.js';
+import { sqliteDialect } from './sqlite-dialect.js';
+import type { Dialect, Store, StoreTransaction } from './store.js';
+import { withDatabaseErrors } from './with-database-errors.js';
+import { writerBarrier } from './writer-barrier.js';
+
+export interface OpenStoreOptions {
+  /** PostgreSQL: the schema of our tables; `fieldseal` unless told. */
+  readonly schema?: string;
+  /** SQLite: refuse a file that doesn't exist instead of creating it. */
+  readonly mustExist?: boolean;
+  /** Nothing can be written, and no migration runs. */
+  readonly readOnly?: boolean;
+  /** false: no migration runs. Without its tables a store reads as an empty one. */
+  readonly migrate?: boolean;
+}
+
+/**
+ * @throws FieldsealError of `databaseError`, and `ERR_STORE_FOREIGN_TABLE` or `ERR_STORE_NEWER` for tables that it must
+ * not touch.
+ * @example
+ * const store = await openStore(parseDatabaseUrl('sqlite:fieldseal.db'));
+ */
+export async function openStore(target: DatabaseTarget, options: OpenStoreOptions = {}): Promise<Store> {
+  const migrates = options.migrate !== false && options.readOnly !== true;
+  const place: StorePlace =
+    target.dialect === 'sqlite'
+      ? { dialect: 'sqlite' }
+      : { dialect: 'postgres', schema: options.schema ?? 'fieldseal' };
+  const connected = new Kysely<StoreSchema>({
+    dialect: withDatabaseErrors(connect(target, options), {
+      name: databaseName(target),
+      absentTablesAreEmpty: !migrates,
+    }),
+  });
+  const db = place.dialect === 'sqlite' ? connected : connected.withSchema(place.schema);
+  try {
+    await migrate(db, place, migrates);
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  return {
+    dialect: place.dialect,
+    ...repositories(db, place.dialect),
+    transaction: (work) => db.transaction().execute((tx) => work(repositories(tx, place.dialect))),
+    writerBarrier: () => writerBarrier(db, place.dialect),
+    close: () => db.destroy(),
+  };
+}
+
+function connect(target: DatabaseTarget, options: OpenStoreOptions) {
+  return target.dialect === 'sqlite'
+    ? sqliteDialect(openSqlite(target.file, { ...options, busyTimeoutMs: 0 }))
+    : postgresDialect(target.connectionString, options.readOnly ?? false);
+}
+
+function repositories(db: Kysely<StoreSchema>, dialect: Dialect): StoreTransaction {
+  const clock = DATABASE_CLOCKS[dialect];
+  return { keyring: keyringRepository(db, clock), runs: runRepository(db, clock), audit: auditRepository(db) };
+}

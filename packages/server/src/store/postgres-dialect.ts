@@ -1,0 +1,39 @@
+/** Kysely over pg, with values and sessions as the store wants them. */
+import { CompiledQuery, type DatabaseConnection, type Dialect, PostgresDialect } from 'kysely';
+import pg from 'pg';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const { INT8, TIMESTAMPTZ } = pg.types.builtins;
+
+/** The dialect for a connection string. With `readOnly` every transaction refuses to write. */
+export function postgresDialect(connectionString: string, readOnly: boolean): Dialect {
+  const pool = new pg.Pool({
+    connectionString,
+    application_name: 'fieldseal',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    types: { getTypeParser },
+  });
+  // A connection that the server cuts, idle or in use, is replaced by the pool, and whoever used it learns it from its
+  // query. Unheard, these events would end the process.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return new PostgresDialect({ pool, onCreateConnection: (connection) => prepareSession(connection, readOnly) });
+}
+
+/** int8 as a number (ours stay below 2^53) and timestamptz as RFC 3339 in UTC; the rest as pg does it. */
+function getTypeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
+  if (oid === INT8) return Number;
+  const parse = format === 'binary' ? pg.types.getTypeParser(oid, format) : pg.types.getTypeParser(oid);
+  if (oid === TIMESTAMPTZ) return (text) => (parse(text) as Date).toISOString();
+  return parse;
+}
+
+/** A key must be on the disk before a value uses it, whatever the server's defaults are. */
+async function prepareSession(connection: DatabaseConnection, readOnly: boolean): Promise<void> {
+  await connection.executeQuery(
+    CompiledQuery.raw(`select
+      set_config('default_transaction_isolation', 'read committed', false),
+      set_config('default_transaction_read_only', '${readOnly ? 'on' : 'off'}', false),
+      set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false)`),
+  );
+}

@@ -1,0 +1,236 @@
+/** Runs, their ranges and their failures. What claims or changes a run under a fence is one statement each. */
+import { type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysely';
+import type { DatabaseClock } from './database-clock.js';
+import { inTransaction } from './in-transaction.js';
+import type { StoreSchema } from './schema.js';
+import { FINAL_STATUSES, type Run, type RunRepository, type RunStatus, type SweepRange } from './store.js';
+
+/** SQLite binds at most 32,766 values in one statement. */
+const RANGES_PER_INSERT = 1_000;
+
+export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): RunRepository {
+  const leased = sql<boolean | number | null>`owner is not null and lease_until > ${clock.unixMilliseconds}`;
+  const leaseUntil = (leaseSeconds: number) =>
+    sql<number>`${clock.unixMilliseconds} + ${Math.round(leaseSeconds * 1000)}`;
+  const runs = () => db.selectFrom('encryption_key_rotations').selectAll().select(leased.as('leased'));
+
+  return {
+    async create(run) {
+      const row = await db
+        .insertInto('encryption_key_rotations')
+        .values({
+          kind: run.kind,
+          old_key_version: run.oldKeyVersion,
+          new_key_version: run.newKeyVersion,
+          notes: run.notes,
+          initiated_by: run.initiatedBy,
+        })
+        .returningAll()
+        .returning(leased.as('leased'))
+        .executeTakeFirstOrThrow();
+      return toRun(row);
+    },
+
+    async get(id) {
+      const row = await runs().where('id', '=', id).executeTakeFirst();
+      return row ? toRun(row) : null;
+    },
+
+    async list(limit) {
+      return (await runs().orderBy('id', 'desc').limit(limit).execute()).map(toRun);
+    },
+
+    async unfinished() {
+      return (await runs().where(isUnfinished).orderBy('id').execute()).map(toRun);
+    },
+
+    async claim(id, owner, leaseSeconds, evenIfLeased) {
+      let claim = db
+        .updateTable('encryption_key_rotations')
+        .set((row) => ({
+          owner,
+          lease_until: leaseUntil(leaseSeconds),
+          fence: row('fence', '+', 1),
+          updated_at: clock.timestamp,
+        }))
+        .where('id', '=', id)
+        .where(isUnfinished);
+      if (!evenIfLeased) {
+        claim = claim.where(
+          sql<boolean>`(owner is null or owner = ${owner} or lease_until is null or lease_until <= ${clock.unixMilliseconds})`,
+        );
+      }
+      return (await claim.returning('fence').executeTakeFirst())?.fence ?? null;
+    },
+
+    async heartbeat(id, fence, leaseSeconds) {
+      const beaten = await db
+        .updateTable('encryption_key_rotations')
+        .set({ lease_until: leaseUntil(leaseSeconds) })
+        .where('id', '=', id)
+        .where('fence', '=', fence)
+        // A run that was released has no lease to prolong: a heartbeat that comes late must not give it one.
+        .where('owner', 'is not', null)
+        .returning('id')
+        .executeTakeFirst();
+      return beaten !== undefined;
+    },
+
+    async update(id, fence, change) {
+      const { status, pass, counts, oldKeyVersion, newKeyVersion, errorDetails, report, release } = change;
+      let update = db
+        .updateTable('encryption_key_rotations')
+        .set({
+          updated_at: clock.timestamp,
+          ...(status !== undefined && { rotation_status: status }),
+          ...(status !== undefined && isFinal(status) && { completed_at: clock.timestamp }),
+          ...(pass !== undefined && { pass }),
+          ...(counts && {
+            total_records: counts.total,
+            rotated_records: counts.rotated,
+            current_records: counts.current,
+            skipped_records: counts.skipped,
+            failed_records: counts.failed,
+          }),
+          ...(oldKeyVersion !== undefined && { old_key_version: oldKeyVersion }),
+          ...(newKeyVersion !== undefined && { new_key_version: newKeyVersion }),
+          ...(errorDetails !== undefined && { error_details: errorDetails }),
+          ...(report !== undefined && { report }),
+          ...(release === true && { owner: null, lease_until: null }),
+        })
+        .where('id', '=', id)
+        .where('fence', '=', fence);
+      if (status !== undefined) update = update.where(isUnfinished);
+      return (await update.returning('id').executeTakeFirst()) !== undefined;
+    },
+
+    async stop(id, status) {
+      const stopped = await db
+        .updateTable('encryption_key_rotations')
+        .set((row) => ({
+          rotation_status: status,
+          fence: row('fence', '+', 1),
+          owner: null,
+          lease_until: null,
+          updated_at: clock.timestamp,
+          ...(isFinal(status) && { completed_at: clock.timestamp }),
+        }))
+        .where('id', '=', id)
+        .where(isUnfinished)
+        .returning('id')
+        .executeTakeFirst();
+      return stopped !== undefined;
+    },
+
+    createRanges(ranges) {
+      const rows = ranges.map(({ runId, pass, seq, tableName, part }) => ({
+        run_id: runId,
+        pass,
+        seq,
+        table_name: tableName,
+        part,
+      }));
+      return inTransaction(db, async (tx) => {
+        for (let from = 0; from < rows.length; from += RANGES_PER_INSERT) {
+          await tx
+            .insertInto('sweep_ranges')
+            .values(rows.slice(from, from + RANGES_PER_INSERT))
+            .execute();
+        }
+      });
+    },
+
+    async ranges(runId, pass) {
+      const rows = await db
+        .selectFrom('sweep_ranges')
+        .selectAll()
+        .where('run_id', '=', runId)
+        .where('pass', '=', pass)
+        .orderBy('seq')
+        .execute();
+      return rows.map(toRange);
+    },
+
+    failures(runId, limit) {
+      return db
+        .selectFrom('sweep_failures')
+        .select([
+          'run_id as runId',
+          'table_name as tableName',
+          'column_name as columnName',
+          'primary_key as primaryKey',
+          'reason',
+        ])
+        .where('run_id', '=', runId)
+        .orderBy('table_name')
+        .orderBy('column_name')
+        .orderBy('primary_key')
+        .limit(limit)
+        .execute();
+    },
+
+    failureReasons(runId) {
+      return db
+        .selectFrom('sweep_failures')
+        .select(['table_name as tableName', 'column_name as columnName', 'reason'])
+        .select(({ fn }) => fn.countAll<number>().as('count'))
+        .where('run_id', '=', runId)
+        .groupBy(['table_name', 'column_name', 'reason'])
+        .orderBy('table_name')
+        .orderBy('column_name')
+        .orderBy('reason')
+        .execute();
+    },
+  };
+}
+
+function isUnfinished(row: ExpressionBuilder<StoreSchema, 'encryption_key_rotations'>) {
+  return row('rotation_status', 'not in', FINAL_STATUSES);
+}
+
+function isFinal(status: RunStatus): boolean {
+  return (FINAL_STATUSES as readonly RunStatus[]).includes(status);
+}
+
+function toRun(row: Selectable<StoreSchema['encryption_key_rotations']> & { leased: boolean | number | null }): Run {
+  return {
+    id: row.id,
+    kind: row.kind,
+    status: row.rotation_status,
+    oldKeyVersion: row.old_key_version,
+    newKeyVersion: row.new_key_version,
+    createdAt: row.timestamp,
+    updatedAt: row.updated_at,
+    completedAt: row.completed_at,
+    counts: {
+      total: row.total_records,
+      rotated: row.rotated_records,
+      current: row.current_records,
+      skipped: row.skipped_records,
+      failed: row.failed_records,
+    },
+    notes: row.notes,
+    errorDetails: row.error_details,
+    initiatedBy: row.initiated_by,
+    pass: row.pass,
+    owner: row.owner,
+    // SQLite answers a comparison with 0, 1 or NULL.
+    leased: Boolean(row.leased),
+    fence: row.fence,
+    report: row.report,
+  };
+}
+
+function toRange(row: Selectable<StoreSchema['sweep_ranges']>): SweepRange {
+  return {
+    id: row.id,
+    runId: row.run_id,
+    pass: row.pass,
+    seq: row.seq,
+    tableName: row.table_name,
+    part: row.part,
+    state: row.state,
+    cursor: row.cursor,
+    counts: row.counts,
+  };
+}

@@ -1,0 +1,110 @@
+/** The store's tables as the query builder sees them: the same columns and JavaScript types on both databases. */
+import type { StoredKey } from 'fieldseal';
+import type { Generated } from 'kysely';
+import type { AuditRow, RunKind, RunStatus, SweepRange } from './store.js';
+
+/** Which of our migrations have run. */
+interface FieldsealMigrationsTable {
+  version: number;
+  applied_at: Generated<string>;
+}
+
+/** One row a key. The library reads these columns with SQL of its own, so their names are a contract. */
+interface EncryptionKeysTable {
+  purpose: StoredKey['purpose'];
+  version: string;
+  key_id: number;
+  state: StoredKey['state'];
+  /** Text on both databases: it stands under a MAC, so it must come back character by character. */
+  created_at: string;
+  /** JSON text: root fingerprint → wrap. */
+  wraps: string;
+}
+
+/** One row: the ring that the keys belong to. Also read by the library's own SQL. */
+interface KeyringStateTable {
+  singleton: number;
+  keyring_id: string;
+  generation: number;
+  /** JSON text: root fingerprint → MAC. */
+  macs: string;
+}
+
+/** One row a process that reads the keyring; the library writes them. */
+interface KeyringReadersTable {
+  process: string;
+  generation: number;
+  /** Unix seconds of the database's clock. */
+  seen_at: number;
+}
+
+/** One row a run, of every kind: the name and the first ten columns are those of the Python original. */
+interface EncryptionKeyRotationsTable {
+  id: Generated<number>;
+  old_key_version: string | null;
+  new_key_version: string | null;
+  timestamp: Generated<string>;
+  rotation_status: Generated<RunStatus>;
+  total_records: Generated<number>;
+  rotated_records: Generated<number>;
+  failed_records: Generated<number>;
+  error_details: string | null;
+  notes: string | null;
+  kind: Generated<RunKind>;
+  current_records: Generated<number>;
+  skipped_records: Generated<number>;
+  initiated_by: string;
+  updated_at: Generated<string>;
+  completed_at: string | null;
+  pass: Generated<number>;
+  owner: string | null;
+  /** Unix milliseconds of the database's clock. */
+  lease_until: number | null;
+  fence: Generated<number>;
+  report: string | null;
+}
+
+interface SweepRangesTable {
+  id: Generated<number>;
+  run_id: number;
+  pass: number;
+  seq: number;
+  table_name: string;
+  part: SweepRange['part'];
+  state: Generated<SweepRange['state']>;
+  cursor: string | null;
+  counts: Generated<string>;
+}
+
+interface SweepFailuresTable {
+  run_id: number;
+  table_name: string;
+  column_name: string;
+  primary_key: string;
+  reason: string;
+}
+
+interface AuditLogsTable {
+  id: Generated<number>;
+  user_id: string | null;
+  action: string;
+  resource_type: string;
+  resource_id: string | null;
+  ip_address: string | null;
+  status: AuditRow['status'];
+  timestamp: Generated<string>;
+  details: string | null;
+  request_id: string | null;
+  user_agent: string | null;
+}
+
+export interface StoreSchema {
+  fieldseal_migrations: FieldsealMigrationsTable;
+  encryption_keys: EncryptionKeysTable;
+  keyring_state: KeyringStateTable;
+  keyring_readers: KeyringReadersTable;
+  encryption_key_rotations: EncryptionKeyRotationsTable;
+  sweep_ranges: SweepRangesTable;
+  sweep_failures: SweepFailuresTable;
+  audit_logs: AuditLogsTable;
+}

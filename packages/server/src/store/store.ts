@@ -1,0 +1,216 @@
+/** The service's own tables behind one asynchronous interface, the same for SQLite and PostgreSQL. */
+import type { StoredKeyring } from 'fieldseal';
+
+/** Which database a store or a sweep talks to. */
+export type Dialect = 'sqlite' | 'postgres';
+
+/** What a sweep does to the values that it walks over. */
+export const RUN_KINDS = ['encrypt', 'rotate', 'decrypt', 'verify'] as const;
+export type RunKind = (typeof RUN_KINDS)[number];
+
+export const RUN_STATUSES = [
+  'pending',
+  'in_progress',
+  'paused',
+  'stalled',
+  'cancelled',
+  'failed',
+  'completed',
+  'completed_with_failures',
+] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+/** The statuses from which a run does not move again. */
+export const FINAL_STATUSES = [
+  'cancelled',
+  'failed',
+  'completed',
+  'completed_with_failures',
+] as const satisfies readonly RunStatus[];
+
+/** What happened to the records (fields that are not null) of a run, range or column. */
+export interface RecordCounts {
+  /** Records met. */
+  total: number;
+  /** Rewritten (encrypted, re-encrypted or decrypted). */
+  rotated: number;
+  /** Left alone because they already were as the run wants them. */
+  current: number;
+  /** Given up after concurrent writes won again and again. */
+  skipped: number;
+  /** Could not be read; each has a row in `sweep_failures`. */
+  failed: number;
+}
+
+/** One run: a row of `encryption_key_rotations`, which holds the runs of every kind. Times are RFC 3339 UTC. */
+export interface Run {
+  readonly id: number;
+  readonly kind: RunKind;
+  readonly status: RunStatus;
+  /** Rotations only: the primary before and after. */
+  readonly oldKeyVersion: string | null;
+  readonly newKeyVersion: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly completedAt: string | null;
+  readonly counts: RecordCounts;
+  readonly notes: string | null;
+  /** Why a run failed or waits; one sentence, never a value. */
+  readonly errorDetails: string | null;
+  /** Who asked: `cli`, later also a user's id. */
+  readonly initiatedBy: string;
+  /** 1 for the first sweep; 2, 3, … for the verifying and repeating passes after it. */
+  readonly pass: number;
+  /** The process that drives the run now, else null. */
+  readonly owner: string | null;
+  /** Whether the owner's lease still holds, by the database's clock. */
+  readonly leased: boolean;
+  /** Grows with every claim. A driver whose fence is not the run's fence writes nothing. */
+  readonly fence: number;
+  /** The final report as a JSON text, else null. */
+  readonly report: string | null;
+}
+
+/** What a new run needs. */
+export interface NewRun {
+  readonly kind: RunKind;
+  readonly oldKeyVersion: string | null;
+  readonly newKeyVersion: string | null;
+  readonly notes: string | null;
+  readonly initiatedBy: string;
+}
+
+/** A part of a run that one driver walks: on SQLite one table, or its rows with a NULL in the key. */
+export interface SweepRange {
+  readonly id: number;
+  readonly runId: number;
+  readonly pass: number;
+  readonly seq: number;
+  readonly tableName: string;
+  /** `key`: by primary key; `null-key`: SQLite rows with a NULL in their primary key, by rowid. */
+  readonly part: 'key' | 'null-key';
+  readonly state: 'open' | 'done';
+  /** JSON text of the last row's key that is committed; null before the first. Only the database compares it. */
+  readonly cursor: string | null;
+  /** JSON text: column → RecordCounts, plus `versions`: key version → count. Written with the cursor. */
+  readonly counts: string;
+}
+
+/** A value that could not be read. Never the value itself. */
+export interface SweepFailure {
+  readonly runId: number;
+  readonly tableName: string;
+  readonly columnName: string;
+  /** JSON text of the row's key. */
+  readonly primaryKey: string;
+  /** A word such as `no_key`, `plaintext`, `not_text`, `too_long`. */
+  readonly reason: string;
+}
+
+/** A row of `audit_logs`. Details never hold plaintext, a token or a key. */
+export interface AuditRow {
+  readonly id: number;
+  readonly userId: string | null;
+  readonly action: string;
+  readonly resourceType: string;
+  readonly resourceId: string | null;
+  readonly ipAddress: string | null;
+  readonly status: 'success' | 'failure';
+  readonly timestamp: string;
+  /** JSON text or null. */
+  readonly details: string | null;
+  readonly requestId: string | null;
+  readonly userAgent: string | null;
+}
+
+/** What a caller gives; the store adds id and timestamp. */
+export type NewAuditRow = Pick<AuditRow, 'action' | 'resourceType' | 'status'> &
+  Partial<Omit<AuditRow, 'id' | 'timestamp' | 'action' | 'resourceType' | 'status'>>;
+
+/** A process that reads the stored keyring, as it reported itself. */
+export interface KeyringReader {
+  readonly process: string;
+  readonly generation: number;
+  /** Seconds since it was last seen, by the database's clock. */
+  readonly secondsAgo: number;
+}
+
+export interface KeyringRepository {
+  /** The stored ring, or null when there is none yet. */
+  load(): Promise<StoredKeyring | null>;
+  /**
+   * Puts `ring` in the place of the one of `expectedGeneration` (null: there must be none).
+   * @throws FieldsealError `ERR_KEYRING_CONFLICT` when another process was faster; nothing is written then.
+   */
+  save(ring: StoredKeyring, expectedGeneration: number | null): Promise<void>;
+  /** Every reader row. */
+  readers(): Promise<KeyringReader[]>;
+  /** Removes the rows of readers that were not seen for `seconds`. */
+  forgetReaders(seconds: number): Promise<void>;
+}
+
+export interface RunRepository {
+  create(run: NewRun): Promise<Run>;
+  get(id: number): Promise<Run | null>;
+  /** Newest first. */
+  list(limit: number): Promise<Run[]>;
+  /** Runs that are in no final status, oldest first. */
+  unfinished(): Promise<Run[]>;
+  /**
+   * Makes `owner` the driver for `leaseSeconds` and returns the new fence; null when another owner's lease holds and
+   * `evenIfLeased` is false, or when the run is in a final status. One statement.
+   */
+  claim(id: number, owner: string, leaseSeconds: number, evenIfLeased: boolean): Promise<number | null>;
+  /** Prolongs the lease; false when `fence` is no longer the run's. */
+  heartbeat(id: number, fence: number, leaseSeconds: number): Promise<boolean>;
+  /** Changes the given columns if `fence` is still the run's; false (and nothing written) when not. */
+  update(
+    id: number,
+    fence: number,
+    change: {
+      status?: RunStatus;
+      pass?: number;
+      counts?: RecordCounts;
+      oldKeyVersion?: string;
+      newKeyVersion?: string;
+      errorDetails?: string | null;
+      report?: string;
+      /** true: no owner and no lease from now on. */
+      release?: boolean;
+    },
+  ): Promise<boolean>;
+  /**
+   * Moves an unfinished run to `paused` or `cancelled` and raises its fence, so that its driver writes nothing any more;
+   * false when it was in a final status already.
+   */
+  stop(id: number, status: 'paused' | 'cancelled'): Promise<boolean>;
+  createRanges(ranges: readonly Omit<SweepRange, 'id' | 'state' | 'cursor' | 'counts'>[]): Promise<void>;
+  /** The ranges of one pass in order. */
+  ranges(runId: number, pass: number): Promise<SweepRange[]>;
+  failures(runId: number, limit: number): Promise<SweepFailure[]>;
+  /** How many records each reason has. */
+  failureReasons(runId: number): Promise<{ tableName: string; columnName: string; reason: string; count: number }[]>;
+}
+
+export interface AuditRepository {
+  insert(row: NewAuditRow): Promise<AuditRow>;
+  /** Newest first. */
+  list(filter: { action?: string; resourceType?: string; limit: number }): Promise<AuditRow[]>;
+}
+
+/** The repositories, all on one transaction (or, outside one, each statement on its own). */
+export interface StoreTransaction {
+  readonly keyring: KeyringRepository;
+  readonly runs: RunRepository;
+  readonly audit: AuditRepository;
+}
+
+/** An open store. Its migrations have run (unless it was opened read-only). */
+export interface Store extends StoreTransaction {
+  readonly dialect: Dialect;
+  /** Runs `work` in one transaction (SQLite: BEGIN IMMEDIATE); whatever it throws rolls everything back. */
+  transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
+  /** After it returns, every write transaction that was open when it was called has ended (SWEEPS.md §1). */
+  writerBarrier(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,84 @@
+/** One range, batch after batch, until it is done or the sweep is to stop. */
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { FieldsealError, isFieldsealError, type KeyringSnapshot } from 'fieldseal';
+import { decodeRowKey, encodeRowKey } from './row-key.js';
+import { rowWork } from './row-work.js';
+import type { RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
+import type { SweptTable } from './swept-table.js';
+import type { Tally } from './tally.js';
+import type { Transform } from './transform.js';
+
+/** Rows read and written at once: a write lock of a few milliseconds. */
+const BATCH_ROWS = 500;
+/** Each try has waited 5 seconds for the lock already. */
+const BUSY_TRIES = 12;
+
+/** How fast, and until when. */
+export interface Pace {
+  /** Aborted: stop after the batch that is under way. */
+  readonly stop: AbortSignal;
+  /** Null: as fast as it goes. */
+  readonly maxRowsPerSecond: number | null;
+}
+
+/** A range as it is walked. */
+export interface WalkedRange {
+  readonly table: SweptTable;
+  readonly part: RangePart;
+  readonly cursor: string | null;
+  readonly tally: Tally;
+}
+
+/** Commits a batch with its checkpoint (or, in a dry run, only counts) and returns the range's counts after it. */
+export type CommitBatch = (
+  rows: readonly SweptRow[],
+  work: (row: SweptRow) => RowWork,
+  checkpoint: { readonly cursor: string | null; readonly done: boolean; readonly tally: Tally },
+) => Tally;
+
+async function retryBusy<T>(work: () => T): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return work();
+    } catch (error) {
+      const isBusy = isFieldsealError(error) && error.code === 'ERR_DATABASE_BUSY';
+      if (!isBusy || tries === BUSY_TRIES) throw error;
+      await setImmediate();
+    }
+  }
+}
+
+/**
+ * Walks a range to its end.
+ * @throws FieldsealError `ERR_RUN_STOPPED` after the batch during which `pace.stop` was aborted; what is committed stays
+ */
+export async function walkRange(
+  database: SweepDatabase,
+  range: WalkedRange,
+  ring: KeyringSnapshot,
+  transform: Transform,
+  pace: Pace,
+  commit: CommitBatch,
+): Promise<Tally> {
+  const { table, part } = range;
+  const work = rowWork(table, ring, transform);
+  let cursor = range.cursor === null ? null : decodeRowKey(range.cursor);
+  let tally = range.tally;
+  for (;;) {
+    if (pace.stop.aborted)
+      throw new FieldsealError('ERR_RUN_STOPPED', 'The sweep was stopped; start it again to go on.');
+    const startedMs = performance.now();
+    const rows = await retryBusy(() => database.read(table, part, cursor, BATCH_ROWS));
+    const done = rows.length < BATCH_ROWS;
+    cursor = rows.at(-1)?.key ?? cursor;
+    const checkpoint = { cursor: cursor && encodeRowKey(cursor), done, tally };
+    tally = await retryBusy(() => commit(rows, work, checkpoint));
+    if (done) return tally;
+    const { maxRowsPerSecond } = pace;
+    const waitMs =
+      maxRowsPerSecond === null ? 0 : (rows.length / maxRowsPerSecond) * 1000 - (performance.now() - startedMs);
+    // Other work of this process, signals among it, gets its turn; an abort ends the wait at once.
+    if (waitMs > 0) await setTimeout(waitMs, undefined, { signal: pace.stop }).catch(() => {});
+    else await setImmediate();
+  }
+}

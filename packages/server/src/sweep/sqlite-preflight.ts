@@ -1,0 +1,150 @@
+/** Whether the declared columns of a SQLite database can be swept at all; every objection at once. */
+import type Database from 'better-sqlite3';
+import { type ErrorCode, type Field, FieldsealError, fieldsOf, type Model } from 'fieldseal';
+import { sameName } from './sql-tokens.js';
+import {
+  type CatalogueTable,
+  constrainedNames,
+  keepsText,
+  readForeignKeyColumns,
+  readIndexes,
+  readTables,
+  readUpdateTriggers,
+} from './sqlite-catalogue.js';
+import type { Preflight, SweptTable } from './swept-table.js';
+
+interface Objection {
+  readonly code: ErrorCode;
+  readonly text: string;
+}
+
+const ROWID_NAMES = ['rowid', '_rowid_', 'oid'];
+
+function includesName(names: readonly string[], name: string): boolean {
+  return names.some((candidate) => sameName(candidate, name));
+}
+
+/** What stands against sweeping `column`, in words. */
+function columnObjections(db: Database.Database, table: CatalogueTable, column: string): string[] {
+  const info = table.columns.find((candidate) => sameName(candidate.name, column));
+  if (!info) return [];
+  const { checked, generating } = constrainedNames(table);
+  const indexes = readIndexes(db, table.name);
+  const objections: string[] = [];
+  if (info.generated) objections.push('is a generated column');
+  else if (!keepsText(info, table.strict)) {
+    objections.push(`has the type ${info.declaredType}, which does not keep text as it is; make it TEXT`);
+  }
+  if (includesName(readForeignKeyColumns(db, table.name), column)) objections.push('stands in a foreign key');
+  if (includesName(checked, column)) objections.push('stands in a CHECK constraint');
+  if (includesName(generating, column)) objections.push('feeds a generated column');
+  for (const index of indexes) {
+    if (index.unique && includesName(index.columns, column)) objections.push('stands in a UNIQUE key');
+    // A plain index on the column is useless once it holds tokens, and harmless.
+    else if (!includesName(index.columns, column) && includesName(index.mentioned, column)) {
+      objections.push(`stands in an expression or condition of the index ${index.name}`);
+    }
+  }
+  return [...new Set(objections)];
+}
+
+/** The key to walk by: the primary key, else a NOT NULL unique key without swept columns. */
+function findKey(db: Database.Database, table: CatalogueTable, swept: readonly string[]): string[] | null {
+  const primary = table.columns.filter((column) => column.keyPlace > 0).sort((a, b) => a.keyPlace - b.keyPlace);
+  if (primary.length > 0) return primary.map((column) => column.name);
+  const isUsable = (name: string) =>
+    !includesName(swept, name) && table.columns.some((column) => sameName(column.name, name) && column.notNull);
+  const unique = readIndexes(db, table.name).find(
+    (index) => index.unique && !index.partial && index.columns.length > 0 && index.columns.every(isUsable),
+  );
+  return unique ? [...unique.columns] : null;
+}
+
+/** A rowid table's key may hold NULL, unless it is the rowid itself or declared NOT NULL. */
+function rowidName(db: Database.Database, table: CatalogueTable, keyColumns: readonly string[]): string | null {
+  if (table.withoutRowid) return null;
+  const keys = table.columns.filter((column) => includesName(keyColumns, column.name));
+  // The rowid itself is the one primary key that needs no index.
+  const isRowid = keys[0]?.keyPlace === 1 && !readIndexes(db, table.name).some((index) => index.primaryKey);
+  if (isRowid || keys.every((column) => column.notNull)) return null;
+  return ROWID_NAMES.find((name) => !table.columns.some((column) => sameName(column.name, name))) ?? null;
+}
+
+function sweptTable(
+  db: Database.Database,
+  table: CatalogueTable,
+  declaredKey: readonly string[],
+  fields: readonly Field<unknown>[],
+): SweptTable | Objection[] {
+  const absent = [...declaredKey, ...fields.map((field) => field.column)].filter(
+    (name) => !table.columns.some((column) => sameName(column.name, name)),
+  );
+  if (absent.length > 0) {
+    return absent.map((name) => ({
+      code: 'ERR_COLUMN_NOT_FOUND',
+      text: `${table.name}.${name} is not in the database`,
+    }));
+  }
+  const keyColumns = findKey(
+    db,
+    table,
+    fields.map((field) => field.column),
+  );
+  if (!keyColumns) {
+    const text = `${table.name} has no primary key, and no NOT NULL unique key that is not swept itself; add one`;
+    return [{ code: 'ERR_TABLE_NO_KEY', text }];
+  }
+  if (declaredKey.length !== keyColumns.length || !declaredKey.every((name) => includesName(keyColumns, name))) {
+    const text = `${table.name}: primaryKey is declared as ${declaredKey.join(', ')}, but it is ${keyColumns.join(', ')}`;
+    return [{ code: 'ERR_TABLE_NO_KEY', text }];
+  }
+  const objections = fields.flatMap((field) =>
+    columnObjections(db, table, field.column).map(
+      (text): Objection => ({ code: 'ERR_COLUMN_UNSUITABLE', text: `${table.name}.${field.column} ${text}` }),
+    ),
+  );
+  return objections.length > 0
+    ? objections
+    : { name: table.name, keyColumns, rowidName: rowidName(db, table, keyColumns), fields };
+}
+
+/**
+ * Matches a model with the database.
+ * @throws FieldsealError `ERR_TABLE_NOT_FOUND`, `ERR_COLUMN_NOT_FOUND`, `ERR_TABLE_NO_KEY`, `ERR_COLUMN_UNSUITABLE` (the
+ * code of the first objection; the message lists them all), or `ERR_TABLE_TRIGGERS` unless those are allowed
+ */
+export function sqlitePreflight(db: Database.Database, model: Model, allowTriggers: boolean): Preflight {
+  const catalogue = readTables(db);
+  const fields = fieldsOf(model);
+  const tables: SweptTable[] = [];
+  const objections: Objection[] = [];
+  for (const [name, { primaryKey }] of Object.entries(model.tables)) {
+    const table = catalogue.find((candidate) => sameName(candidate.name, name));
+    if (!table) {
+      objections.push({ code: 'ERR_TABLE_NOT_FOUND', text: `the table ${name} is not in the database` });
+      continue;
+    }
+    const ownFields = fields.filter((field) => field.table === name);
+    const result = sweptTable(db, table, [primaryKey].flat(), ownFields);
+    if (Array.isArray(result)) objections.push(...result);
+    else tables.push(result);
+  }
+  const [first] = objections;
+  if (first)
+    throw new FieldsealError(first.code, `The declaration does not fit: ${objections.map((o) => o.text).join('; ')}.`);
+  const triggers = tables.flatMap((table) =>
+    readUpdateTriggers(
+      db,
+      table.name,
+      table.fields.map((field) => field.column),
+    ).map((trigger) => `${table.name}: ${trigger}`),
+  );
+  if (triggers.length > 0 && !allowTriggers) {
+    throw new FieldsealError(
+      'ERR_TABLE_TRIGGERS',
+      `Triggers run when a swept column is updated, and may copy or change it (${triggers.join('; ')}); ` +
+        'look at them, then allow them with --allow-triggers.',
+    );
+  }
+  return { tables, triggers };
+}

@@ -1,0 +1,219 @@
+/** Sweeping over a SQLite file: keyset reads outside any lock, then one short BEGIN IMMEDIATE a batch. */
+import type Database from 'better-sqlite3';
+import { FieldsealError } from 'fieldseal';
+import { databaseError } from '../store/database-error.js';
+import { describeRowKey, type KeyPart, type RowKey } from './row-key.js';
+import { quoteName } from './sql-tokens.js';
+import type { Checkpoint, FieldChange, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
+import type { SweptTable } from './swept-table.js';
+import type { Tally } from './tally.js';
+import type { StoredValue } from './transform.js';
+
+const LEASE_MS = 15_000;
+const REPLACEMENT = '\ufffd';
+
+/** A key part as a parameter: text goes in as its bytes and becomes text inside the database. */
+const PLACEHOLDERS: Readonly<Record<KeyPart['type'], string>> = {
+  integer: '?',
+  real: '?',
+  text: 'CAST(? AS TEXT)',
+  blob: '?',
+};
+
+type Cell = string | Buffer | bigint | number | null;
+
+/** Over an open file; its owner closes that by `close()`. */
+export class SqliteSweepDatabase implements SweepDatabase {
+  readonly #db: Database.Database;
+  readonly #statements = new Map<string, Database.Statement<unknown[], Cell[]>>();
+
+  constructor(db: Database.Database) {
+    this.#db = db;
+  }
+
+  read(table: SweptTable, part: RangePart, cursor: RowKey | null, limit: number): SweptRow[] {
+    const columns = table.fields.map((field) => quoteName(field.column));
+    return this.guarded(() =>
+      this.#next(table, part, columns, cursor, limit).map((cells) => this.#toRow(table, part, cells)),
+    );
+  }
+
+  count(
+    table: SweptTable,
+    part: RangePart,
+    cursor: RowKey | null,
+    limit: number,
+  ): { records: number; last: RowKey } | null {
+    const records = table.fields.map((field) => `(${quoteName(field.column)} IS NOT NULL)`).join(' + ');
+    const rows = this.guarded(() => this.#next(table, part, [records], cursor, limit));
+    const last = rows.at(-1);
+    if (!last) return null;
+    return { records: rows.reduce((sum, cells) => sum + Number(cells.at(-1)), 0), last: keyOf(table, part, last) };
+  }
+
+  commit(
+    table: SweptTable,
+    part: RangePart,
+    rows: readonly SweptRow[],
+    work: (row: SweptRow) => RowWork,
+    checkpoint: Checkpoint,
+  ): Tally {
+    // The cryptography happens here, before the lock is taken.
+    const planned = rows.map((row) => ({ row, work: work(row) }));
+    // Counted in a copy: a transaction that fails leaves the counts where the checkpoint is.
+    const tally = structuredClone(checkpoint.tally);
+    const transaction = this.#db.transaction(() => {
+      for (const { row, work: first } of planned) {
+        const done = this.#write(table, part, row, first) ? { row, work: first } : this.#again(table, part, row, work);
+        if (!done) continue; // Deleted since it was read: no record of this run.
+        done.work.count(tally);
+        for (const failure of done.work.failures) this.#recordFailure(table, done.row, failure, checkpoint.runId);
+      }
+      this.#checkpoint(checkpoint, tally);
+    });
+    this.guarded(() => transaction.immediate());
+    return tally;
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #next(
+    table: SweptTable,
+    part: RangePart,
+    columns: readonly string[],
+    cursor: RowKey | null,
+    limit: number,
+  ): Cell[][] {
+    const keys = keyExpressions(table, part);
+    const conditions =
+      part === 'key'
+        ? keys.map((key) => `${key} IS NOT NULL`)
+        : [`(${table.keyColumns.map((key) => `${quoteName(key)} IS NULL`).join(' OR ')})`];
+    if (cursor) conditions.push(`(${keys.join(', ')}) > (${cursor.map(({ type }) => PLACEHOLDERS[type]).join(', ')})`);
+    const sql = `${selectFrom(table, part, columns)} WHERE ${conditions.join(' AND ')} ORDER BY ${keys.join(', ')} LIMIT ?`;
+    return this.#statement(sql).all(...(cursor ?? []).map(({ value }) => value), BigInt(limit));
+  }
+
+  /**
+   * A guarded write missed: a concurrent write won. Inside the lock nobody else can write, so that reading, transforming
+   * and writing once more settles it; null when the row is gone.
+   */
+  #again(table: SweptTable, part: RangePart, { key }: SweptRow, work: (row: SweptRow) => RowWork) {
+    const columns = table.fields.map((field) => quoteName(field.column));
+    const sql = `${selectFrom(table, part, columns)} WHERE ${keyCondition(table, part, key)}`;
+    const cells = this.#statement(sql).get(...key.map(({ value }) => value));
+    if (!cells) return null;
+    const row = this.#toRow(table, part, cells);
+    const renewed = work(row);
+    if (this.#write(table, part, row, renewed)) return { row, work: renewed };
+    throw new FieldsealError(
+      'ERR_DATABASE_FAILED',
+      `${table.name}: the row ${describeRowKey(key)} does not take its new value although nobody else writes; a trigger may refuse it.`,
+    );
+  }
+
+  #write(table: SweptTable, part: RangePart, { key }: SweptRow, { changes }: RowWork): boolean {
+    if (changes.length === 0) return true;
+    const column = (change: FieldChange) => quoteName(table.fields[change.fieldIndex]?.column as string);
+    const set = changes.map((change) => `${column(change)} = ?`).join(', ');
+    // Bytes are compared: under the column's own collation, NOCASE say, a concurrent write could look like the old value.
+    const guard = changes.map(
+      (change) => `${column(change)} = ? COLLATE BINARY AND typeof(${column(change)}) = 'text'`,
+    );
+    const sql = `UPDATE ${quoteName(table.name)} SET ${set} WHERE ${[keyCondition(table, part, key), ...guard].join(' AND ')}`;
+    const parameters = [
+      ...changes.map(({ value }) => value),
+      ...key.map(({ value }) => value),
+      ...changes.map(({ stored }) => stored),
+    ];
+    return this.#statement(sql).run(...parameters).changes === 1;
+  }
+
+  #recordFailure(table: SweptTable, row: SweptRow, failure: RowWork['failures'][number], runId: number): void {
+    this.#statement(
+      `INSERT INTO sweep_failures (run_id, table_name, column_name, primary_key, reason) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO NOTHING`,
+    ).run(BigInt(runId), table.name, table.fields[failure.fieldIndex]?.column, describeRowKey(row.key), failure.reason);
+  }
+
+  /** The fence is checked by the very statement that writes, in the same transaction as the rows. */
+  #checkpoint({ runId, fence, rangeId, cursor, done, runCounts }: Checkpoint, tally: Tally): void {
+    const { total, rotated, current, skipped, failed } = runCounts(tally);
+    const { changes } = this.#statement(
+      `UPDATE encryption_key_rotations SET total_records = max(total_records, ?), rotated_records = ?, current_records = ?,
+         skipped_records = ?, failed_records = ?, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+         lease_until = cast(unixepoch('now', 'subsec') * 1000 as integer) + ${LEASE_MS}
+       WHERE id = ? AND fence = ? AND rotation_status = 'in_progress'`,
+    ).run(...[total, rotated, current, skipped, failed, runId, fence].map(BigInt));
+    if (changes !== 1)
+      throw new FieldsealError('ERR_RUN_LOST', `Run ${runId} was stopped or taken over by another process.`);
+    this.#statement('UPDATE sweep_ranges SET cursor = ?, counts = ?, state = ? WHERE id = ?').run(
+      cursor,
+      JSON.stringify(tally),
+      done ? 'done' : 'open',
+      BigInt(rangeId),
+    );
+  }
+
+  #statement(sql: string): Database.Statement<unknown[], Cell[]> {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare<unknown[], Cell[]>(sql);
+      // Raw rows keep columns of the same name apart; safe integers do not round those above 2^53.
+      if (statement.reader) statement.raw(true).safeIntegers(true);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** Runs `work` on the file; a driver's error comes out as a FieldsealError. */
+  guarded<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw databaseError(error, `The database ${this.#db.name}`);
+    }
+  }
+
+  #toRow(table: SweptTable, part: RangePart, cells: readonly Cell[]): SweptRow {
+    const key = keyOf(table, part, cells);
+    const values = cells.slice(2 * key.length).map((cell, fieldIndex): StoredValue | null => {
+      // better-sqlite3 replaces invalid UTF-8, which would lose bytes: such a value is taken as the bytes it is.
+      const isSuspect = typeof cell === 'string' && cell.includes(REPLACEMENT);
+      return isSuspect ? this.#exactText(table, part, key, fieldIndex, cell) : cell;
+    });
+    return { key, values };
+  }
+
+  #exactText(table: SweptTable, part: RangePart, key: RowKey, fieldIndex: number, text: string): StoredValue {
+    const column = quoteName(table.fields[fieldIndex]?.column as string);
+    const sql = `SELECT CAST(${column} AS BLOB) FROM ${quoteName(table.name)} WHERE ${keyCondition(table, part, key)}`;
+    const bytes = this.#statement(sql).get(...key.map(({ value }) => value))?.[0];
+    return Buffer.isBuffer(bytes) && !bytes.equals(Buffer.from(text, 'utf8')) ? bytes : text;
+  }
+}
+
+function keyExpressions(table: SweptTable, part: RangePart): string[] {
+  return part === 'key' ? table.keyColumns.map(quoteName) : [table.rowidName as string];
+}
+
+/** The key stands first in a row, each part as its type and its value. */
+function keyOf(table: SweptTable, part: RangePart, cells: readonly Cell[]): RowKey {
+  return keyExpressions(table, part).map((_, i) => ({ type: cells[2 * i], value: cells[2 * i + 1] }) as KeyPart);
+}
+
+function selectFrom(table: SweptTable, part: RangePart, columns: readonly string[]): string {
+  const keys = keyExpressions(table, part).flatMap((key) => [
+    `typeof(${key})`,
+    `CASE typeof(${key}) WHEN 'text' THEN CAST(${key} AS BLOB) ELSE ${key} END`,
+  ]);
+  return `SELECT ${[...keys, ...columns].join(', ')} FROM ${quoteName(table.name)}`;
+}
+
+function keyCondition(table: SweptTable, part: RangePart, key: RowKey): string {
+  return keyExpressions(table, part)
+    .map((expression, i) => `${expression} = ${PLACEHOLDERS[(key[i] as KeyPart).type]}`)
+    .join(' AND ');
+}

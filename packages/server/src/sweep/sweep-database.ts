@@ -1,0 +1,70 @@
+/** What a sweep asks of the database that it walks over. SQLite has one; PostgreSQL has none yet. */
+import type { RecordCounts, SweepRange } from '../store/store.js';
+import type { RowKey } from './row-key.js';
+import type { SweptTable } from './swept-table.js';
+import type { Tally } from './tally.js';
+import type { FailureReason, StoredValue } from './transform.js';
+
+/** A row as read: its key, and its value in each field of the table (null: NULL). */
+export interface SweptRow {
+  readonly key: RowKey;
+  readonly values: readonly (StoredValue | null)[];
+}
+
+/** A new text for one field of a row, in the place of `stored`. */
+export interface FieldChange {
+  readonly fieldIndex: number;
+  readonly stored: string;
+  readonly value: string;
+}
+
+/** What a batch does to one row: its changes, what it counts, what it could not read. Made again when a row moved on. */
+export interface RowWork {
+  readonly changes: readonly FieldChange[];
+  readonly failures: readonly { readonly fieldIndex: number; readonly reason: FailureReason }[];
+  /** Adds the row to the counts. */
+  count(tally: Tally): void;
+}
+
+/** Where a range stands after a batch; commits with the batch's rows. */
+export interface Checkpoint {
+  readonly runId: number;
+  readonly fence: number;
+  readonly rangeId: number;
+  readonly cursor: string | null;
+  readonly done: boolean;
+  /** The range's counts before this batch. */
+  readonly tally: Tally;
+  /** The whole run's counts, given the range's after this batch. */
+  runCounts(tally: Tally): RecordCounts;
+}
+
+/** The part of a table that a range walks. */
+export type RangePart = SweepRange['part'];
+
+/** The database under a sweep. Reading holds no lock for longer than one batch. */
+export interface SweepDatabase {
+  /** The next `limit` rows behind `cursor` (null: from the beginning), in the order of the key. */
+  read(table: SweptTable, part: RangePart, cursor: RowKey | null, limit: number): SweptRow[];
+  /** How many records the next `limit` rows behind `cursor` have, and the last one's key; null when there are none. */
+  count(
+    table: SweptTable,
+    part: RangePart,
+    cursor: RowKey | null,
+    limit: number,
+  ): { records: number; last: RowKey } | null;
+  /**
+   * Writes a batch, its failures and its checkpoint in one transaction. Every write is guarded by the value that was
+   * read; a row that a concurrent write won is read again and `work` is asked anew. `fence` must still be the run's.
+   * Returns the range's counts after the batch; `checkpoint.tally` stays as it is.
+   * @throws FieldsealError `ERR_RUN_LOST` when the fence is not the run's any more; nothing is written then
+   */
+  commit(
+    table: SweptTable,
+    part: RangePart,
+    rows: readonly SweptRow[],
+    work: (row: SweptRow) => RowWork,
+    checkpoint: Checkpoint,
+  ): Tally;
+  close(): void;
+}

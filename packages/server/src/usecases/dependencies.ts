@@ -1,0 +1,33 @@
+/** What a use case gets from outside: it reads no environment, no arguments and no clock but through this. */
+import type { EnvironmentKeys, FieldsealConfig } from 'fieldseal';
+import type { DatabaseTarget } from '../store/database-url.js';
+import type { RunKind } from '../store/store.js';
+import type { SweepProgress } from '../sweep/run-passes.js';
+
+/** Something to tell while a use case runs. */
+export type Notice =
+  | { readonly type: 'run'; readonly run: number | null; readonly kind: RunKind; readonly resumed: boolean }
+  | ({ readonly type: 'progress' } & SweepProgress)
+  /** A rotation waits until other processes have loaded the new key. */
+  | { readonly type: 'waiting'; readonly readers: number }
+  | { readonly type: 'warning'; readonly text: string };
+
+/** Which process drives a run, and whether another that claims to is gone. */
+export interface Driver {
+  /** Unique to this process. */
+  readonly owner: string;
+  /** True only for an owner on this machine whose process has ended. */
+  isGone(owner: string): boolean;
+}
+
+export interface Dependencies {
+  readonly target: DatabaseTarget;
+  /** PostgreSQL: the schema of the service's tables. */
+  readonly schema: string;
+  readonly keys: EnvironmentKeys;
+  loadConfig(): Promise<FieldsealConfig>;
+  readonly driver: Driver;
+  /** Aborted when the process is asked to end. */
+  readonly stop: AbortSignal;
+  notify(notice: Notice): void;
+}

@@ -1,0 +1,244 @@
+/** From "start this kind of sweep" to its report: find or make the run, claim it, walk its passes, close it. */
+import { FieldsealError, isFieldsealError, type KeyringSnapshot } from 'fieldseal';
+import type { NewRun, Run, RunKind, RunStatus, Store, StoreTransaction } from '../store/store.js';
+import { dryRunPass, type PassContext, type PassesResult, runPasses } from '../sweep/run-passes.js';
+import type { ColumnReport, SweepReport } from '../sweep/sweep-report.js';
+import { sumCounts, sumHeld } from '../sweep/tally.js';
+import { FAILURE_REASONS, type FailureReason } from '../sweep/transform.js';
+import type { Dependencies } from './dependencies.js';
+import type { OpenTables } from './open-tables.js';
+
+// What a caller needs to show a report.
+export { FAILURE_REASONS, type SweepReport };
+
+export const LEASE_SECONDS = 15;
+
+/** What every sweep can be told. */
+export interface SweepOptions {
+  readonly dryRun: boolean;
+  /** Null: no limit. */
+  readonly maxRowsPerSecond: number | null;
+  readonly allowTriggers: boolean;
+}
+
+/** A run that this process drives. */
+export interface ClaimedRun {
+  readonly run: Run;
+  readonly fence: number;
+}
+
+/** The unfinished run of this kind, if there is one. @throws FieldsealError `ERR_RUN_UNFINISHED` for one of another kind */
+export async function findUnfinished({ runs }: StoreTransaction, kind: RunKind): Promise<Run | null> {
+  const unfinished = await runs.unfinished();
+  const own = unfinished.find((run) => run.kind === kind);
+  // A verify writes nothing and is in nobody's way.
+  const other = unfinished.find((run) => run.kind !== 'verify' && run.kind !== kind);
+  if (own || kind === 'verify' || !other) return own ?? null;
+  throw new FieldsealError(
+    'ERR_RUN_UNFINISHED',
+    `Run ${other.id} (${other.kind}) is unfinished; finish it with \`fieldseal resume ${other.id}\` or give it up with \`fieldseal cancel ${other.id}\`.`,
+  );
+}
+
+/**
+ * The unfinished run of this kind, or a new one with its audit row; all in one transaction, so that two processes that
+ * start at once get the same run. `also` is what a new run brings with it.
+ */
+export async function findOrCreateRun(
+  store: Store,
+  run: NewRun,
+  also?: (tx: StoreTransaction) => Promise<void>,
+): Promise<Run> {
+  return store.transaction(async (tx) => {
+    const unfinished = await findUnfinished(tx, run.kind);
+    if (unfinished) return unfinished;
+    await also?.(tx);
+    const created = await tx.runs.create(run);
+    await auditRun(tx, created, 'started', {});
+    return created;
+  });
+}
+
+async function auditRun(tx: StoreTransaction, run: Run, what: string, details: Record<string, unknown>): Promise<void> {
+  await tx.audit.insert({
+    action: `${run.kind}_${what}`,
+    resourceType: 'sweep_run',
+    resourceId: String(run.id),
+    status: what === 'completed_with_failures' ? 'failure' : 'success',
+    details: JSON.stringify({
+      initiatedBy: run.initiatedBy,
+      oldKeyVersion: run.oldKeyVersion,
+      newKeyVersion: run.newKeyVersion,
+      ...details,
+    }),
+  });
+}
+
+/** Becomes the run's driver. @throws FieldsealError `ERR_RUN_DRIVEN` when another live process is */
+export async function claimRun({ driver }: Dependencies, store: Store, run: Run): Promise<ClaimedRun> {
+  const ownerIsGone = run.owner !== null && driver.isGone(run.owner);
+  const fence = await store.runs.claim(run.id, driver.owner, LEASE_SECONDS, ownerIsGone);
+  const claimed = fence === null ? null : await store.runs.get(run.id);
+  if (
+    fence === null ||
+    !claimed ||
+    !(await store.runs.update(run.id, fence, { status: 'in_progress', errorDetails: null }))
+  ) {
+    throw new FieldsealError(
+      'ERR_RUN_DRIVEN',
+      `Run ${run.id} is driven by another process; see \`fieldseal status ${run.id}\`.`,
+    );
+  }
+  return { run: claimed, fence };
+}
+
+function columnReports(context: PassContext, { first, last }: PassesResult): ColumnReport[] {
+  return context.tables.flatMap(({ name, fields }) =>
+    fields.map(({ column }) => {
+      const tallies = (ranges: PassesResult['first']) =>
+        ranges.flatMap(({ table, tally }) => (table === name && tally[column] ? [tally[column]] : []));
+      return { table: name, column, ...sumCounts(tallies(first)), held: sumHeld(tallies(last)) };
+    }),
+  );
+}
+
+/** What a dry run came to: the report that the real one would begin with. */
+export async function dryRun(context: PassContext, oldKeyVersion: string | null): Promise<SweepReport> {
+  const startedMs = performance.now();
+  const failures = new Map<string, SweepReport['failures'][number]>();
+  const result = await dryRunPass(context, ({ table, column, reason }) => {
+    const name = JSON.stringify([table, column, reason]);
+    failures.set(name, { table, column, reason, count: (failures.get(name)?.count ?? 0) + 1 });
+  });
+  const counts = sumCounts(columnReports(context, result));
+  return {
+    run: null,
+    kind: context.kind,
+    dryRun: true,
+    status: counts.failed > 0 ? 'completed_with_failures' : 'completed',
+    oldKeyVersion,
+    newKeyVersion: context.newKeyVersion,
+    counts,
+    columns: columnReports(context, result),
+    failures: [...failures.values()],
+    left: 0,
+    passes: 1,
+    seconds: (performance.now() - startedMs) / 1000,
+  };
+}
+
+async function finish(
+  store: Store,
+  { run, fence }: ClaimedRun,
+  context: PassContext,
+  result: PassesResult,
+): Promise<SweepReport> {
+  const reasons = await store.runs.failureReasons(run.id);
+  const failures = reasons.map(({ tableName, columnName, reason, count }) => {
+    return { table: tableName, column: columnName, reason: reason as FailureReason, count };
+  });
+  const status: RunStatus = failures.length > 0 || result.left > 0 ? 'completed_with_failures' : 'completed';
+  const columns = columnReports(context, result);
+  const sum = sumCounts(columns);
+  const counts = { ...sum, total: sum.total + result.late, rotated: sum.rotated + result.late };
+  const report: SweepReport = {
+    run: run.id,
+    kind: run.kind,
+    dryRun: false,
+    status,
+    oldKeyVersion: run.oldKeyVersion,
+    newKeyVersion: run.newKeyVersion,
+    counts,
+    columns,
+    failures,
+    left: result.left,
+    passes: result.passes,
+    seconds: (Date.now() - Date.parse(run.createdAt)) / 1000,
+  };
+  const errorDetails =
+    result.left > 0
+      ? `${result.left} values were not reached; another process may still write them the old way.`
+      : null;
+  await store.transaction(async (tx) => {
+    const change = { status, counts, report: JSON.stringify(report), errorDetails, release: true };
+    if (!(await tx.runs.update(run.id, fence, change))) throw lost(run.id);
+    await auditRun(tx, run, status, { ...counts, left: result.left });
+  });
+  return report;
+}
+
+function lost(id: number): FieldsealError {
+  return new FieldsealError(
+    'ERR_RUN_LOST',
+    `Run ${id} was stopped or taken over by another process; see \`fieldseal status ${id}\`.`,
+  );
+}
+
+/** Leaves the run so that it can go on later, and says so. Its checkpoint is in the database already. */
+async function pause(store: Store, { run, fence }: ClaimedRun, error: unknown): Promise<never> {
+  if (isFieldsealError(error) && error.code === 'ERR_RUN_LOST') {
+    const now = await store.runs.get(run.id);
+    if (now?.status === 'paused' || now?.status === 'cancelled') {
+      throw new FieldsealError('ERR_RUN_STOPPED', `Run ${run.id} was ${now.status} from elsewhere.`);
+    }
+    throw lost(run.id);
+  }
+  const isStop = isFieldsealError(error) && error.code === 'ERR_RUN_STOPPED';
+  const reason = isFieldsealError(error) ? error.message : 'An unexpected error.';
+  // The database may be what failed; then the lease runs out by itself and the run counts as stalled.
+  await store
+    .transaction(async (tx) => {
+      const change = { status: 'paused' as const, errorDetails: isStop ? null : reason, release: true };
+      if (await tx.runs.update(run.id, fence, change)) await auditRun(tx, run, 'paused', {});
+    })
+    .catch(() => {});
+  if (isStop)
+    throw new FieldsealError(
+      'ERR_RUN_STOPPED',
+      `Run ${run.id} is paused; \`fieldseal resume ${run.id}\` goes on from there.`,
+    );
+  throw error;
+}
+
+/**
+ * Drives a run to its end. `prepare` runs after the claim and returns the ring to sweep with.
+ * @throws FieldsealError `ERR_RUN_DRIVEN`, `ERR_RUN_STOPPED`, `ERR_RUN_LOST`, and those of the database
+ */
+export async function driveRun(
+  deps: Dependencies,
+  { store, tables, database }: OpenTables,
+  run: Run,
+  options: SweepOptions,
+  prepare: (claimed: ClaimedRun) => Promise<KeyringSnapshot>,
+): Promise<SweepReport> {
+  const claimed = await claimRun(deps, store, run);
+  deps.notify({ type: 'run', run: run.id, kind: run.kind, resumed: run.status !== 'pending' });
+  try {
+    const ring = await prepare(claimed);
+    const context = passContext(deps, run.kind, run.newKeyVersion, ring, { tables, database }, options);
+    return await finish(store, claimed, context, await runPasses(store, claimed.run, claimed.fence, context));
+  } catch (error) {
+    return pause(store, claimed, error);
+  }
+}
+
+/** What the passes of a run need, put together. */
+export function passContext(
+  { stop, notify }: Dependencies,
+  kind: RunKind,
+  newKeyVersion: string | null,
+  ring: KeyringSnapshot,
+  { tables, database }: Pick<OpenTables, 'tables' | 'database'>,
+  { maxRowsPerSecond }: SweepOptions,
+): PassContext {
+  const pace = { stop, maxRowsPerSecond };
+  return {
+    kind,
+    newKeyVersion,
+    tables,
+    ring,
+    database,
+    pace,
+    onProgress: (progress) => notify({ type: 'progress', ...progress }),
+  };
+}

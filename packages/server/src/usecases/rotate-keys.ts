@@ -1,0 +1,156 @@
+/** `rotate`: a new key version, every value moved to it, and the old one counted to zero. */
+import { addKey, FieldsealError, KeyringSnapshot, promoteKey, RootKey, type Secret } from 'fieldseal';
+import type { Run, Store } from '../store/store.js';
+import type { SweepReport } from '../sweep/sweep-report.js';
+import type { Dependencies } from './dependencies.js';
+import {
+  type ClaimedRun,
+  driveRun,
+  dryRun,
+  findOrCreateRun,
+  findUnfinished,
+  passContext,
+  type SweepOptions,
+} from './drive-run.js';
+import { type OpenTables, openTables } from './open-tables.js';
+import {
+  auditKey,
+  changeKeyring,
+  type GivenKeys,
+  openServiceKeyring,
+  readBack,
+  type ServiceKeyring,
+} from './service-keyring.js';
+import { givenKeys } from './sweep-tables.js';
+import { waitForReaders } from './wait-for-readers.js';
+
+/** The Python script's form: both keys are the operator's. Null: a random key. */
+export interface GivenRotation {
+  readonly from: Secret;
+  readonly to: Secret;
+}
+
+export interface RotateOptions extends SweepOptions {
+  readonly given: GivenRotation | null;
+}
+
+/** With OLD and NEW given, either may be the root (unless `ROOT_KEY` is), and OLD is what a first ring adopts. */
+function rotationKeys(deps: Dependencies, given: GivenRotation | null): GivenKeys {
+  if (!given) return givenKeys(deps);
+  const { from, to } = given;
+  if (from.equals(to)) throw new FieldsealError('ERR_KEY_DUPLICATE', 'OLD and NEW are the same key.');
+  const { current, previous, root } = deps.keys;
+  if (current && !current.equals(from) && !current.equals(to)) {
+    throw new FieldsealError('ERR_KEYRING_ROOT', 'ENCRYPTION_KEY is neither OLD nor NEW; give the key in use as OLD.');
+  }
+  // NEW may already be deployed as a key that reads; it is adopted by the rotation itself.
+  return {
+    current: from,
+    previous: previous.filter((key) => !key.equals(to) && !key.equals(from)),
+    roots: root ? [root] : [from, to],
+  };
+}
+
+/** The ring with the new key in it, not yet primary, and that key's version. */
+function withNewKey(keyring: ServiceKeyring, given: GivenRotation | null): { ring: KeyringSnapshot; version: string } {
+  const known = given && keyring.ring.findSecret(given.to);
+  return known
+    ? { ring: keyring.ring, version: known.version }
+    : addKey(keyring.ring, given?.to ?? null, 'pending', Date.now());
+}
+
+/** During OLD → NEW the ring is wrapped under both, so that the service starts under either. */
+function rotationRoots(deps: Dependencies, keyring: ServiceKeyring, given: GivenRotation | null): readonly RootKey[] {
+  const isDone = given && keyring.ring.findSecret(given.to)?.state === 'primary';
+  return given && !deps.keys.root && !isDone ? [new RootKey(given.from), new RootKey(given.to)] : keyring.roots;
+}
+
+async function startRun(
+  deps: Dependencies,
+  store: Store,
+  keyring: ServiceKeyring,
+  given: GivenRotation | null,
+): Promise<Run> {
+  const { ring, version } = withNewKey(keyring, given);
+  const roots = rotationRoots(deps, keyring, given);
+  const isChanged = ring !== keyring.ring || roots.length !== keyring.roots.length;
+  const oldKeyVersion = keyring.ring.primary.version;
+  const newRun = { kind: 'rotate' as const, oldKeyVersion, newKeyVersion: version, notes: null, initiatedBy: 'cli' };
+  // The key and the run that is to use it are committed together: a crash leaves both or neither.
+  return findOrCreateRun(store, newRun, async (tx) => {
+    if (!isChanged) return;
+    await changeKeyring(tx, keyring, ring === keyring.ring ? nextGeneration(ring) : ring, roots);
+    if (ring !== keyring.ring) await auditKey(tx, 'key_added', version, { state: 'pending', adopted: given !== null });
+  });
+}
+
+/** The same keys at the next generation, for a change of roots alone. */
+function nextGeneration(ring: KeyringSnapshot): KeyringSnapshot {
+  return new KeyringSnapshot(ring.id, ring.generation + 1, ring.keys);
+}
+
+/** Key by key as SWEEPS.md §1 has it: seen to come back, known to every reader, primary, known to be so, old writers done. */
+async function promote(
+  deps: Dependencies,
+  store: Store,
+  keys: GivenKeys,
+  claimed: ClaimedRun,
+): Promise<KeyringSnapshot> {
+  const { run, fence } = claimed;
+  const version = run.newKeyVersion as string;
+  let keyring = await openServiceKeyring(store, keys, true);
+  if (keyring.ring.key(version).state !== 'primary') {
+    keyring = await readBack(store, keyring);
+    await waitForReaders(deps, store, keyring.ring.generation, { id: run.id, fence });
+    const before = keyring;
+    keyring = await store.transaction(async (tx) => {
+      const changed = await changeKeyring(tx, before, promoteKey(before.ring, version));
+      await auditKey(tx, 'key_promoted', version, { previous: before.ring.primary.version });
+      return changed;
+    });
+  }
+  await waitForReaders(deps, store, keyring.ring.generation, { id: run.id, fence });
+  await store.writerBarrier();
+  await store.keyring.forgetReaders(3600);
+  return keyring.ring;
+}
+
+function assertMayRotate(open: OpenTables, given: GivenRotation | null): void {
+  if (given || open.config.keys === 'stored') return;
+  throw new FieldsealError(
+    'ERR_ROTATE_ENV_KEYS',
+    "The configuration says keys: 'env': readers that know only ENCRYPTION_KEY could not read a random new key. Use " +
+      "`fieldseal rotate OLD NEW`, or let every reader load the stored keyring and say keys: 'stored'.",
+  );
+}
+
+/**
+ * Rotates to a new key. An unfinished rotation is resumed, whatever its key: a second call makes no third version.
+ * @throws FieldsealError `ERR_ROTATE_ENV_KEYS`, `ERR_KEY_DUPLICATE`, and those of the keys, the preflight and the run
+ */
+export async function rotateKeys(deps: Dependencies, options: RotateOptions): Promise<SweepReport> {
+  const { given } = options;
+  const keys = rotationKeys(deps, given);
+  const open = await openTables(deps, { readOnly: options.dryRun, allowTriggers: options.allowTriggers });
+  try {
+    assertMayRotate(open, given);
+    const keyring = await openServiceKeyring(open.store, keys, !options.dryRun);
+    if (options.dryRun) {
+      const { ring, version } = withNewKey(keyring, given);
+      const context = passContext(deps, 'rotate', version, promoteKey(ring, version), open, options);
+      return await dryRun(context, keyring.ring.primary.version);
+    }
+    const unfinished = await findUnfinished(open.store, 'rotate');
+    const target = given && keyring.ring.findSecret(given.to)?.version;
+    if (unfinished && given && unfinished.newKeyVersion !== target) {
+      throw new FieldsealError(
+        'ERR_RUN_UNFINISHED',
+        `Run ${unfinished.id} rotates to another key; finish it with \`fieldseal resume ${unfinished.id}\` first.`,
+      );
+    }
+    const run = unfinished ?? (await startRun(deps, open.store, keyring, given));
+    return await driveRun(deps, open, run, options, (claimed) => promote(deps, open.store, keys, claimed));
+  } finally {
+    await open.close();
+  }
+}
