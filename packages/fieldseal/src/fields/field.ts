@@ -3,7 +3,7 @@ import { FieldsealError, isFieldsealError } from '../errors.js';
 import type { Keyring } from '../keys/keyring.js';
 import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
 import type { ColumnDeclaration, Model } from './model.js';
-import { type Opened, openWith, SCHEMES, UNREADABLE } from './scheme.js';
+import { type Opened, openWith, SCHEMES, type SchemeName, UNREADABLE } from './scheme.js';
 
 export type { Keyring };
 
@@ -61,6 +61,11 @@ export class Field<T> {
   examine(ring: KeyringSnapshot, stored: string): Examined {
     const opened = openWith(['fernet', 'plaintext'], ring, stored);
     return opened === null || opened === UNREADABLE ? { scheme: 'unreadable' } : opened;
+  }
+
+  /** Whether the column's declaration lets an application read values of that scheme. */
+  reads(scheme: SchemeName): boolean {
+    return this.#declaration.scheme === scheme || this.#declaration.alsoReads.includes(scheme);
   }
 
   /** Encrypts under the primary of exactly this snapshot. For sweeps. @throws as `encrypt` */

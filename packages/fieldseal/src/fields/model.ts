@@ -51,7 +51,8 @@ function tableMistakes(table: string, declaration: TableDeclaration | undefined)
     const place = `${table}.${column}`;
     if (!isName(column)) mistakes.push(`${table}: a column needs a name`);
     if (keys.includes(column)) mistakes.push(`${place}: a column of the primary key cannot be encrypted`);
-    if (typeof declared?.codec?.encode !== 'function' || declared.scheme !== 'fernet') {
+    const isDeclared = typeof declared?.codec?.encode === 'function' && declared.scheme === 'fernet';
+    if (!isDeclared || !Array.isArray(declared.alsoReads)) {
       mistakes.push(`${place}: declare it with encryptedString(…)`);
     } else if (!declared.alsoReads.every((scheme) => Object.hasOwn(SCHEMES, scheme))) {
       mistakes.push(

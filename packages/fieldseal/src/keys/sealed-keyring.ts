@@ -15,6 +15,12 @@ export function sealKeyring(ring: KeyringSnapshot, roots: readonly RootKey[]): S
   return { ...unsigned, macs: Object.fromEntries(roots.map((root) => [root.fingerprint, root.mac(unsigned)])) };
 }
 
+/** Whether its ids and its generation are numbers that a MAC can stand over, and its id is written in the one way. */
+function isWellFormed({ id, generation, keys }: StoredKeyring): boolean {
+  const isGeneration = Number.isSafeInteger(generation) && generation >= 0;
+  return /^[0-9a-f]{32}$/.test(id) && isGeneration && keys.every((key) => key.id >>> 0 === key.id);
+}
+
 /**
  * Opens a stored ring.
  * @throws FieldsealError `ERR_KEYRING_ROOT` when it is not wrapped under `root`; `ERR_KEYRING_TAMPERED` when its state
@@ -33,7 +39,7 @@ export function openSealedKeyring(stored: StoredKeyring, root: RootKey): Keyring
       'ERR_KEYRING_TAMPERED',
       'The stored keyring was changed by someone without the root key; restore its tables from a backup.',
     );
-  if (!timingSafeEqualHex(mac, root.mac(stored))) throw tampered();
+  if (!isWellFormed(stored) || !timingSafeEqualHex(mac, root.mac(stored))) throw tampered();
   const keys = stored.keys.map(({ wraps, ...key }): Key => {
     const wrapped = wraps[root.fingerprint];
     if (wrapped === undefined && key.state !== 'destroyed') throw tampered();

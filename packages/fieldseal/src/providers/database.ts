@@ -27,15 +27,21 @@ export interface DatabaseProviderOptions {
   readonly schema?: string;
 }
 
+function isTextRecord(value: unknown): value is Record<string, string> {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject && Object.values(value).every((text) => typeof text === 'string');
+}
+
 function parseRecord(text: unknown): Record<string, string> {
+  let record: unknown = null;
   try {
-    return JSON.parse(String(text));
-  } catch {
-    throw new FieldsealError(
-      'ERR_KEYRING_TAMPERED',
-      'The stored keyring is not well formed; restore its tables from a backup.',
-    );
-  }
+    record = JSON.parse(String(text));
+  } catch {} // Refused below, like JSON of another shape.
+  if (isTextRecord(record)) return record;
+  throw new FieldsealError(
+    'ERR_KEYRING_TAMPERED',
+    'The stored keyring is not well formed; restore its tables from a backup.',
+  );
 }
 
 function ringFromRows(rows: Row[]): StoredKeyring {

@@ -53,10 +53,11 @@ function rotationKeys(deps: Dependencies, given: GivenRotation | null): GivenKey
 
 /** The ring with the new key in it, not yet primary, and that key's version. */
 function withNewKey(keyring: ServiceKeyring, given: GivenRotation | null): { ring: KeyringSnapshot; version: string } {
-  const known = given && keyring.ring.findSecret(given.to);
-  return known
-    ? { ring: keyring.ring, version: known.version }
-    : addKey(keyring.ring, given?.to ?? null, 'pending', Date.now());
+  const { ring } = keyring;
+  // NEW may be in the ring already, and a rotation that was cancelled may have left a random key that nothing uses yet.
+  const unused = () => ring.keys.find((key) => key.purpose === 'field' && key.state === 'pending');
+  const known = given ? ring.findSecret(given.to) : unused();
+  return known ? { ring, version: known.version } : addKey(ring, given?.to ?? null, 'pending', Date.now());
 }
 
 /** During OLD → NEW the ring is wrapped under both, so that the service starts under either. */

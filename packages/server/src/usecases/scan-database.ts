@@ -1,20 +1,17 @@
 /** `scan`: which columns hold tokens, plaintext or both, and which undeclared ones look like personal data. */
-import type Database from 'better-sqlite3';
 import { encryptedString, Field, FieldsealError, isFieldsealError, type KeyringSnapshot, type Model } from 'fieldseal';
 import { databaseError } from '../store/database-error.js';
 import { openSqlite } from '../store/open-sqlite.js';
 import type { StoreSchema } from '../store/schema.js';
 import { looksLike, type PersonalDataKind } from '../sweep/personal-data.js';
-import { quoteName, sameName } from '../sweep/sql-tokens.js';
+import { sameName } from '../sweep/sql-tokens.js';
 import { type CatalogueTable, readTables } from '../sweep/sqlite-catalogue.js';
+import { readSamples } from '../sweep/sqlite-samples.js';
 import { PLAINTEXT } from '../sweep/transform.js';
 import type { Dependencies } from './dependencies.js';
 import { withReadOnlyStore } from './list-runs.js';
 import { openServiceKeyring } from './service-keyring.js';
 import { givenKeys } from './sweep-tables.js';
-
-/** From each end of a table. */
-const SAMPLES = 500;
 
 const OWN_TABLES: Readonly<Record<keyof StoreSchema, true>> = {
   audit_logs: true,
@@ -47,16 +44,8 @@ export interface ScanReport {
   readonly declaration: string | null;
 }
 
-function sample(db: Database.Database, table: CatalogueTable, column: string): string[] {
-  const name = quoteName(column);
-  const select = `SELECT ${name} FROM ${quoteName(table.name)} WHERE typeof(${name}) = 'text'`;
-  const first = db.prepare(`${select} LIMIT ?`).pluck().all(SAMPLES) as string[];
-  if (first.length < SAMPLES || table.withoutRowid) return first;
-  return [...first, ...(db.prepare(`${select} ORDER BY rowid DESC LIMIT ?`).pluck().all(SAMPLES) as string[])];
-}
-
 function scanColumn(
-  db: Database.Database,
+  samples: readonly string[],
   table: CatalogueTable,
   column: string,
   isDeclared: boolean,
@@ -65,7 +54,6 @@ function scanColumn(
   const field = new Field(table.name, column, encryptedString());
   const held: Record<string, number> = {};
   const plain: string[] = [];
-  const samples = sample(db, table, column);
   for (const value of samples) {
     const opened = ring ? field.examine(ring, value) : null;
     const holds = opened?.scheme === 'unreadable' ? 'unreadable' : (opened?.keyVersion ?? PLAINTEXT);
@@ -153,7 +141,7 @@ export async function scanDatabase(deps: Dependencies): Promise<ScanReport> {
     const columns = tables.flatMap((table) =>
       table.columns.map(({ name }) => {
         const isDeclared = declared.some((d) => sameName(d.table, table.name) && sameName(d.column, name));
-        return scanColumn(db, table, name, isDeclared, ring);
+        return scanColumn(readSamples(db, table, name), table, name, isDeclared, ring);
       }),
     );
     const absent = declared.filter(

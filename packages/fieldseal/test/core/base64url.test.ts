@@ -1,0 +1,94 @@
+/** Base64url, read strictly and as Python reads it. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeBase64UrlPython, decodeBase64UrlStrict, encodeBase64Url } from '../../src/core/base64url.js';
+import { pythonFor, runPython } from '../python.js';
+
+const data = fc.uint8Array({ maxLength: 70 });
+
+/** Reads {texts, latin1s}; answers each with the hex of what Python decodes, or null where it raises. */
+const DECODE_ALL = `
+import base64, json, sys
+def decode(given):
+    try:
+        return base64.urlsafe_b64decode(given).hex()
+    except Exception:
+        return None
+cases = json.load(sys.stdin)
+json.dump({
+    'texts': [decode(text) for text in cases['texts']],
+    'latin1s': [decode(text.encode('latin-1')) for text in cases['latin1s']],
+}, sys.stdout)
+`;
+
+describe('strict base64url', () => {
+  it('is what Node writes, with its padding', () => {
+    fc.assert(
+      fc.property(data, (bytes) => {
+        const expected = Buffer.from(bytes).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+        expect(encodeBase64Url(bytes)).toBe(expected);
+        expect(decodeBase64UrlStrict(expected)?.equals(bytes)).toBe(true);
+        expect(decodeBase64UrlPython(expected)?.equals(bytes)).toBe(true);
+      }),
+    );
+  });
+
+  it('takes one text for each value: a text that decodes is the one that encoding writes', () => {
+    const text = fc.string({ unit: fc.constantFrom(...'ABCQgw09-_+/= \n'), maxLength: 9 });
+    fc.assert(
+      fc.property(text, (candidate) => {
+        const bytes = decodeBase64UrlStrict(candidate);
+        if (bytes) expect(encodeBase64Url(bytes)).toBe(candidate);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it.each(['QQ', 'QQ=', 'QQ===', 'QR==', 'Q', '=', 'QUI', 'QUJ=', 'QQ==\n', ' QQ==', '+/+/', 'QQ==QQ==', 'Ä'])(
+    '%j is refused',
+    (text) => {
+      expect(decodeBase64UrlStrict(text)).toBeNull();
+    },
+  );
+});
+
+describe("Python's base64url", () => {
+  /** Texts near the border of what Python takes: valid ones, cut, stuffed with signs, padded at random. */
+  function hostileTexts(beyondAscii: readonly string[]): string[] {
+    const noise = fc.constantFrom(...'AQgwz09-_+/=== \n\r\t%!.,:~\0', ...beyondAscii);
+    const stuffed = fc
+      .tuple(data, fc.array(fc.tuple(fc.nat(100), noise), { maxLength: 5 }))
+      .map(([bytes, stuffing]) => {
+        const chars = [...encodeBase64Url(bytes)];
+        for (const [at, sign] of stuffing) chars.splice(at % (chars.length + 1), 0, sign);
+        return chars.join('');
+      });
+    const cut = fc.tuple(stuffed, fc.nat(100), fc.nat(100)).map(([text, from, to]) => text.slice(from % 5, to));
+    const wild = fc.string({ unit: noise, maxLength: 12 });
+    return fc.sample(fc.oneof(stuffed, cut, wild), { numRuns: 20_000, seed: 20_260_226 });
+  }
+
+  it('takes exactly what the local python3 takes, text and bytes', (test) => {
+    const python = pythonFor('import base64', test);
+    const cases = { texts: hostileTexts(['é', '한', '😀']), latin1s: hostileTexts(['é', '\u0080', 'ÿ']) };
+    const answers = runPython<Record<keyof typeof cases, (string | null)[]>>(python, DECODE_ALL, cases);
+    const hexOf = (text: string, standsForBytes: boolean) =>
+      decodeBase64UrlPython(text, standsForBytes)?.toString('hex') ?? null;
+    const disagreements = [
+      ...cases.texts.filter((text, i) => hexOf(text, false) !== answers.texts[i]),
+      ...cases.latin1s.filter((text, i) => hexOf(text, true) !== answers.latin1s[i]),
+    ];
+    expect(disagreements).toEqual([]);
+    // The cases say something only if Python takes many and refuses many.
+    const taken = answers.texts.filter((answer) => answer !== null).length;
+    expect(taken).toBeGreaterThan(2000);
+    expect(taken).toBeLessThan(18_000);
+  });
+
+  it('gives up on a character beyond ASCII anywhere in text, and skips one in bytes', () => {
+    for (const text of ['QéQ==', 'éQQ==', 'QQ==é', 'QQ==AA😀']) {
+      expect(decodeBase64UrlPython(text)).toBeNull();
+      expect(decodeBase64UrlPython(text, true)?.toString()).toBe('A');
+    }
+  });
+});

@@ -1,0 +1,46 @@
+/** The HMAC of two one-shot hashes, held against node:crypto's own. */
+import { createHmac, randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { HMAC_BLOCK_BYTES, HMAC_BYTES, HmacSha256 } from '../../src/core/hmac-sha256.js';
+
+function hmac(key: Uint8Array, message: Buffer): string {
+  const buffer = Buffer.concat([Buffer.alloc(HMAC_BLOCK_BYTES, 0xaa), message, Buffer.alloc(HMAC_BYTES)]);
+  const end = HMAC_BLOCK_BYTES + message.length;
+  new HmacSha256(key).writeTo(buffer, end, buffer, end);
+  expect(buffer.subarray(HMAC_BLOCK_BYTES, end).equals(message)).toBe(true);
+  expect(buffer.subarray(0, HMAC_BLOCK_BYTES).equals(Buffer.alloc(HMAC_BLOCK_BYTES))).toBe(true);
+  return buffer.toString('hex', end);
+}
+
+describe('HmacSha256', () => {
+  it('is createHmac for every message of 0 to 300 bytes and random keys', () => {
+    for (let length = 0; length <= 300; length++) {
+      const [key, message] = [randomBytes(length % 65), randomBytes(length)];
+      expect(hmac(key, message)).toBe(createHmac('sha256', key).update(message).digest('hex'));
+    }
+  });
+
+  it('is createHmac for every key of 0 to 64 bytes', () => {
+    for (let length = 0; length <= HMAC_BLOCK_BYTES; length++) {
+      const key = randomBytes(length);
+      expect(hmac(key, Buffer.from('message'))).toBe(createHmac('sha256', key).update('message').digest('hex'));
+    }
+  });
+
+  it('gives the same for the same message, however often it was used in between', () => {
+    const one = new HmacSha256(Buffer.alloc(16, 1));
+    const buffer = Buffer.alloc(HMAC_BLOCK_BYTES + 300);
+    const target = Buffer.alloc(HMAC_BYTES);
+    const macOf = (length: number) => {
+      one.writeTo(buffer, HMAC_BLOCK_BYTES + length, target, 0);
+      return target.toString('hex');
+    };
+    const first = macOf(10);
+    for (let length = 0; length < 300; length++) macOf(length);
+    expect(macOf(10)).toBe(first);
+  });
+
+  it('takes no key of more than a block', () => {
+    expect(() => new HmacSha256(new Uint8Array(65))).toThrow(new RangeError('an HMAC key here has at most 64 bytes'));
+  });
+});

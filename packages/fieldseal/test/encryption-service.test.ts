@@ -1,0 +1,147 @@
+/** Fields encrypted by hand, as the Python original's guide shows it. */
+import { describe, expect, it } from 'vitest';
+import { Fernet } from '../src/core/fernet.js';
+import { EncryptionService } from '../src/encryption-service.js';
+import { FieldsealError } from '../src/errors.js';
+import { Keyring } from '../src/keys/keyring.js';
+import { openKeyring } from '../src/keys/open-keyring.js';
+import { freshKeyring, freshRing } from './fresh-keyring.js';
+import { DECRYPT_FAILED, refusalOf } from './refusal.js';
+
+const encryption = new EncryptionService(freshKeyring());
+const foreign = new Fernet(Fernet.generateKey()).encrypt('hello');
+
+/** What a batch that fails says, its indexes too. */
+function batchRefusalOf(work: () => unknown) {
+  const refusal = refusalOf(work);
+  try {
+    work();
+  } catch (error) {
+    return { ...refusal, indexes: (error as FieldsealError).indexes };
+  }
+  throw new Error('the second call was not refused');
+}
+
+describe('one field', () => {
+  it("is encrypted and decrypted as in the guide's example", () => {
+    const encrypted = encryption.encryptField('sensitive@data.com');
+    expect(encrypted).not.toContain('sensitive');
+    expect(encryption.decryptField(encrypted)).toBe('sensitive@data.com');
+  });
+
+  it('that is null stays null, and the empty string is a value', () => {
+    expect(encryption.encryptField(null)).toBeNull();
+    expect(encryption.decryptField(null)).toBeNull();
+    expect(encryption.decryptField(encryption.encryptField(''))).toBe('');
+  });
+
+  it('that no key opens is refused without saying why', () => {
+    for (const token of [foreign, 'hello', '', foreign.slice(1)]) {
+      expect(refusalOf(() => encryption.decryptField(token))).toEqual(DECRYPT_FAILED);
+    }
+  });
+
+  it('that is no text is refused', () => {
+    expect(refusalOf(() => encryption.encryptField(5 as never))).toEqual({
+      code: 'ERR_VALUE_TYPE',
+      message: 'The value is not a string.',
+    });
+    expect(refusalOf(() => encryption.decryptField(undefined as never))).toEqual({
+      code: 'ERR_VALUE_TYPE',
+      message: 'The token is not a string.',
+    });
+    expect(refusalOf(() => encryption.encryptField('\ud800')).code).toBe('ERR_VALUE_NOT_TEXT');
+  });
+});
+
+describe('a service on the environment', () => {
+  it('reads what the Python original wrote under ENCRYPTION_KEY', () => {
+    const env = { ENCRYPTION_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' };
+    const service = EncryptionService.fromEnv(env);
+    const token =
+      'gAAAAAAAAAPoAAECAwQFBgcICQoLDA0OD4_9EBVfNSDZ7XtRxaHNdkVdXYTYL1AUNv1Qx9AAcN3czwvPLDse23dba8p9Y4PYKQ==';
+    expect(service.decryptField(token)).toBe('hello');
+    expect(Object.keys(env)).toEqual([]);
+    expect(EncryptionService.fromEnv(env).decryptField(token)).toBe('hello');
+  });
+
+  it('reads under previous keys and writes under the current one', () => {
+    const [current, previous] = [Fernet.generateKey(), Fernet.generateKey()];
+    const service = EncryptionService.fromEnv({ ENCRYPTION_KEY: current, ENCRYPTION_KEY_PREVIOUS: previous });
+    expect(service.decryptField(new Fernet(previous).encrypt('hello'))).toBe('hello');
+    expect(new Fernet(current).decrypt(service.encryptField('hello'))).toBe('hello');
+  });
+
+  it('reads process.env when it is given none', () => {
+    const key = Fernet.generateKey();
+    process.env['ENCRYPTION_KEY'] = key;
+    const service = EncryptionService.fromEnv();
+    expect(process.env['ENCRYPTION_KEY']).toBeUndefined();
+    expect(service.decryptField(new Fernet(key).encrypt('hello'))).toBe('hello');
+  });
+
+  it('needs a key', () => {
+    expect(refusalOf(() => EncryptionService.fromEnv({}))).toEqual({
+      code: 'ERR_KEY_MISSING',
+      message: 'ENCRYPTION_KEY is not set; make one with `fieldseal keygen`.',
+    });
+  });
+});
+
+describe('a batch', () => {
+  const values = ['one', null, '', '한글', 'one'];
+
+  it('is encrypted and decrypted in its order, nulls in their places', () => {
+    const tokens = encryption.encryptFields(values);
+    expect(tokens[1]).toBeNull();
+    expect(new Set(tokens).size).toBe(5);
+    expect(encryption.decryptFields(tokens)).toEqual(values);
+    expect(encryption.encryptFields([])).toEqual([]);
+  });
+
+  it('that fails anywhere names the places, and no value', () => {
+    const tokens = [foreign, ...encryption.encryptFields(['one', null]), 'hello'];
+    expect(batchRefusalOf(() => encryption.decryptFields(tokens))).toEqual({
+      code: 'ERR_DECRYPT_FAILED',
+      message: '2 of 4 values failed; their indexes are in `indexes`.',
+      indexes: [0, 3],
+    });
+    expect(batchRefusalOf(() => encryption.encryptFields(['one', '\ud800', 5 as never]))).toEqual({
+      code: 'ERR_VALUE_NOT_TEXT',
+      message: '2 of 3 values failed; their indexes are in `indexes`.',
+      indexes: [1, 2],
+    });
+  });
+
+  it('has no indexes on errors of single values', () => {
+    try {
+      encryption.decryptField(foreign);
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toBeInstanceOf(FieldsealError);
+      expect((error as FieldsealError).indexes).toBeUndefined();
+    }
+  });
+
+  it('can be decrypted as far as it goes', () => {
+    const [token] = encryption.encryptFields(['one']) as [string];
+    const notText = encryption.encryptField('x');
+    expect(encryption.tryDecryptFields([foreign, token, null, 'hello', 7 as never, notText])).toEqual([
+      { ok: false, code: 'ERR_DECRYPT_FAILED' },
+      { ok: true, value: 'one' },
+      { ok: true, value: null },
+      { ok: false, code: 'ERR_DECRYPT_FAILED' },
+      { ok: false, code: 'ERR_VALUE_TYPE' },
+      { ok: true, value: 'x' },
+    ]);
+  });
+
+  it('is encrypted under one key, whatever becomes of the ring', async () => {
+    const ring = freshRing();
+    const keyring = await openKeyring({ load: async () => ring });
+    const tokens = new EncryptionService(keyring).encryptFields(Array(100).fill('x'));
+    const reader = new EncryptionService(new Keyring(ring));
+    expect(new Set(reader.decryptFields(tokens))).toEqual(new Set(['x']));
+    await keyring.close();
+  });
+});

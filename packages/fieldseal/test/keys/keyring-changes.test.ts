@@ -1,0 +1,139 @@
+/** The changes a ring goes through. */
+import { describe, expect, it } from 'vitest';
+import { Secret } from '../../src/core/secret.js';
+import { addKey, createKeyring, promoteKey } from '../../src/keys/keyring-changes.js';
+import { type Key, KeyringSnapshot } from '../../src/keys/keyring-snapshot.js';
+import { freshRing, MADE_AT_MS } from '../fresh-keyring.js';
+import { refusalOf } from '../refusal.js';
+
+const statesOf = (ring: KeyringSnapshot) => Object.fromEntries(ring.keys.map(({ version, state }) => [version, state]));
+
+function withState(ring: KeyringSnapshot, version: string, state: 'disabled' | 'destroyed'): KeyringSnapshot {
+  const keys = ring.keys.map((key): Key => {
+    if (key.version !== version) return key;
+    return { ...key, state, secret: state === 'destroyed' ? null : key.secret };
+  });
+  return new KeyringSnapshot(ring.id, ring.generation + 1, keys);
+}
+
+describe('a first ring', () => {
+  it('adopts the current key as v1, the primary, and previous keys as keys that only read', () => {
+    const [current, one, two] = [Secret.random(32), Secret.random(32), Secret.random(32)];
+    const ring = createKeyring(current, [one, two], MADE_AT_MS);
+    expect(ring.generation).toBe(1);
+    expect(ring.id).toMatch(/^[0-9a-f]{32}$/);
+    expect(statesOf(ring)).toEqual({ v1: 'primary', v2: 'active', v3: 'active' });
+    expect(ring.keys.map(({ purpose, createdAt }) => [purpose, createdAt])).toEqual(
+      Array(3).fill(['field', '2026-02-26T10:00:00.000Z']),
+    );
+    expect(ring.findSecret(current)?.version).toBe('v1');
+    expect(ring.findSecret(two)?.version).toBe('v3');
+  });
+
+  it('of the same keys has the same key ids on every installation, and another ring id', () => {
+    const secrets = [Secret.from(Buffer.alloc(32, 1)), Secret.from(Buffer.alloc(32, 2))] as const;
+    const [one, two] = [1, 2].map(() => createKeyring(secrets[0], [secrets[1]], MADE_AT_MS)) as [
+      KeyringSnapshot,
+      KeyringSnapshot,
+    ];
+    expect(one.keys.map(({ id }) => id)).toEqual(two.keys.map(({ id }) => id));
+    // HKDF-SHA256(key, salt "fieldseal/key-id/v1", no info, 4), fixed for good; computed in Python.
+    expect(one.keys.map(({ id }) => id)).toEqual([205015046, 3171098717]);
+    expect(one.id).not.toBe(two.id);
+  });
+});
+
+describe('adding a key', () => {
+  it('gives it the next version, whatever its purpose-mates are called', () => {
+    const first = addKey(freshRing(2), null, 'pending', MADE_AT_MS + 1000);
+    expect(first.version).toBe('v3');
+    const second = addKey(first.ring, null, 'active', MADE_AT_MS + 2000);
+    expect(second.version).toBe('v4');
+    expect(statesOf(second.ring)).toEqual({ v1: 'primary', v2: 'active', v3: 'pending', v4: 'active' });
+    expect(second.ring.generation).toBe(3);
+    expect(second.ring.key('v4').createdAt).toBe('2026-02-26T10:00:02.000Z');
+  });
+
+  it('never reuses the version of a destroyed key', () => {
+    const ring = withState(addKey(freshRing(), null, 'active', MADE_AT_MS).ring, 'v2', 'destroyed');
+    expect(addKey(ring, null, 'pending', MADE_AT_MS).version).toBe('v3');
+  });
+
+  it('draws random keys of 32 bytes with ids of their own', () => {
+    let ring = freshRing();
+    for (let i = 0; i < 20; i++) ring = addKey(ring, null, 'pending', MADE_AT_MS).ring;
+    const secrets = ring.keys.map(({ secret }) => secret?.reveal().toString('hex'));
+    expect(new Set(secrets).size).toBe(21);
+    expect(new Set(ring.keys.map(({ id }) => id)).size).toBe(21);
+    for (const { id, secret } of ring.keys) {
+      expect(id).toBeGreaterThan(0);
+      expect(secret?.length).toBe(32);
+    }
+  });
+
+  it('adopts given bytes under the id that a first ring would give them', () => {
+    const secret = Secret.random(32);
+    const { ring, version } = addKey(freshRing(), secret, 'active', MADE_AT_MS);
+    expect(ring.findSecret(secret)?.version).toBe(version);
+    expect(ring.key(version).id).toBe(createKeyring(secret, [], MADE_AT_MS).key('v1').id);
+  });
+
+  it('refuses bytes that the ring has already', () => {
+    const secret = Secret.random(32);
+    const { ring } = addKey(freshRing(), secret, 'active', MADE_AT_MS);
+    expect(refusalOf(() => addKey(ring, Secret.from(secret.reveal()), 'pending', MADE_AT_MS))).toEqual({
+      code: 'ERR_KEY_DUPLICATE',
+      message: 'The keyring has this key already, as v2.',
+    });
+  });
+
+  it('leaves the ring that it was given as it was', () => {
+    const ring = freshRing();
+    addKey(ring, null, 'pending', MADE_AT_MS);
+    expect(ring.generation).toBe(1);
+    expect(statesOf(ring)).toEqual({ v1: 'primary' });
+  });
+});
+
+describe('promoting a key', () => {
+  it('makes a pending or an active key the primary, and the old primary one that reads', () => {
+    const { ring } = addKey(freshRing(2), null, 'pending', MADE_AT_MS);
+    const third = promoteKey(ring, 'v3');
+    expect(statesOf(third)).toEqual({ v1: 'active', v2: 'active', v3: 'primary' });
+    expect(third.generation).toBe(3);
+    expect(third.primary.version).toBe('v3');
+    const second = promoteKey(third, 'v2');
+    expect(statesOf(second)).toEqual({ v1: 'active', v2: 'primary', v3: 'active' });
+  });
+
+  it('that is the primary already changes nothing', () => {
+    const ring = freshRing();
+    expect(promoteKey(ring, 'v1')).toBe(ring);
+  });
+
+  it.each(['disabled', 'destroyed'] as const)('that is %s is refused', (state) => {
+    const ring = withState(freshRing(2), 'v2', state);
+    expect(refusalOf(() => promoteKey(ring, 'v2'))).toEqual({
+      code: 'ERR_KEY_STATE',
+      message: `The key v2 is ${state} and cannot become the primary.`,
+    });
+  });
+
+  it('that the ring does not have is refused', () => {
+    expect(refusalOf(() => promoteKey(freshRing(), 'v2'))).toEqual({
+      code: 'ERR_KEY_NOT_FOUND',
+      message: 'The keyring has no key v2.',
+    });
+  });
+
+  it('leaves keys of other purposes alone', () => {
+    const ring = freshRing(2);
+    const index: Key = { ...ring.key('v1'), purpose: 'blind-index', id: 1, secret: Secret.random(32) };
+    const promoted = promoteKey(new KeyringSnapshot(ring.id, 1, [...ring.keys, index]), 'v2');
+    expect(promoted.keys.map(({ purpose, version, state }) => `${purpose} ${version} ${state}`)).toEqual([
+      'field v1 active',
+      'field v2 primary',
+      'blind-index v1 primary',
+    ]);
+  });
+});
