@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { faker } from '@faker-js/faker';
 import Database from 'better-sqlite3';
@@ -15,7 +15,7 @@ const SHOWN = 4711;
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const launcher = join(root, 'packages/server/bin/fieldseal.js');
-const folder = join(root, 'fieldseal-demo');
+const folder = resolve(process.argv[2] ?? join(root, 'fieldseal-demo'));
 const file = join(folder, 'customers.db');
 const key = Fernet.generateKey();
 
@@ -23,10 +23,10 @@ function step(title: string): void {
   console.log(`\n\u001b[1m── ${title}\u001b[0m`);
 }
 
-/** The demo's folder is its own: what an earlier run left in it goes. */
+/** What an earlier run left goes; nothing else in the folder is touched. */
 function makeFolder(): void {
-  rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
+  for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(file + suffix, { force: true });
   copyFileSync(join(here, 'fieldseal.config.ts'), join(folder, 'fieldseal.config.ts'));
   writeFileSync(join(folder, '.env'), `ENCRYPTION_KEY=${key}\nDATABASE_URL=sqlite:customers.db\n`, { mode: 0o600 });
 }
@@ -138,10 +138,11 @@ fieldseal('verify');
 await checkWrites(lastWrites);
 step('What to try next');
 const cd = relative(process.cwd(), folder);
+const bin = relative(folder, join(root, 'node_modules/.bin/fieldseal'));
 console.log(`The database, its configuration and its key (.env) are in ${cd}/. There:
 
   cd ${cd}
-  alias fieldseal=../node_modules/.bin/fieldseal
+  alias fieldseal=${bin}
   fieldseal status              the runs and their reports
   fieldseal keyring list        the keys, without their bytes
   fieldseal rotate              again, to v3; press Ctrl-C, and start it again to go on

@@ -37,7 +37,7 @@ describe('UTF-8', () => {
           });
         }
       }),
-      { numRuns: 5000 },
+      { numRuns: 2000 },
     );
   });
 

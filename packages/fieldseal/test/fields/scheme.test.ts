@@ -114,7 +114,7 @@ describe('openWith', () => {
         if (opened === UNREADABLE) expect(isShaped).toBe(true);
         else expect(opened?.bytes.toString('utf8')).toBe(text);
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 });

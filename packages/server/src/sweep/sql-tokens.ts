@@ -9,7 +9,7 @@ export interface SqlToken {
 
 // Comments, strings, names quoted in SQLite's four ways, bare words, and single signs.
 const TOKEN =
-  /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'(?:[^']|'')*'|"((?:[^"]|"")*)"|`((?:[^`]|``)*)`|\[([^\]]*)\]|([\p{L}_\u0080-\uffff][\p{L}\p{N}_$\u0080-\uffff]*)|[^\s]/gu;
+  /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'(?:[^']|'')*'|"((?:[^"]|"")*)"|`((?:[^`]|``)*)`|\[([^\]]*)\]|([A-Za-z_\u{80}-\u{10ffff}][\w$\u{80}-\u{10ffff}]*)|[^\s]/gu;
 
 /** The tokens of a statement, without comments. Strings count as `other`, except double-quoted ones, which may be names. */
 export function sqlTokens(sql: string): SqlToken[] {

@@ -70,18 +70,28 @@ function readColumns(db: Database.Database, table: string): CatalogueColumn[] {
 /** The table's indexes, those of its constraints included. */
 export function readIndexes(db: Database.Database, table: string): CatalogueIndex[] {
   const list = db.prepare('SELECT name, "unique" AS isUnique, origin, partial FROM pragma_index_list(?)').all(table);
-  const columnsOf = db.prepare('SELECT name FROM pragma_index_info(?) WHERE name IS NOT NULL ORDER BY seqno').pluck();
+  // A NULL stands for an expression.
+  const columnsOf = db.prepare('SELECT name FROM pragma_index_info(?) ORDER BY seqno').pluck();
   const sqlOf = db.prepare("SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?").pluck();
-  return (list as { name: string; isUnique: number; origin: string; partial: number }[]).map((row) => ({
-    name: row.name,
-    unique: row.isUnique === 1,
-    primaryKey: row.origin === 'pk',
-    partial: row.partial === 1,
-    columns: columnsOf.all(row.name) as string[],
-    mentioned: sqlTokens((sqlOf.get(row.name) as string | null) ?? '')
-      .filter((token) => token.kind === 'name')
-      .map((token) => token.text),
-  }));
+  return (list as { name: string; isUnique: number; origin: string; partial: number }[]).map((row) => {
+    const columns = columnsOf.all(row.name) as (string | null)[];
+    const isPlain = row.partial === 0 && !columns.includes(null);
+    return {
+      name: row.name,
+      unique: row.isUnique === 1,
+      primaryKey: row.origin === 'pk',
+      partial: row.partial === 1,
+      columns: columns.filter((column) => column !== null),
+      mentioned: isPlain ? [] : namesBehindTable((sqlOf.get(row.name) as string | null) ?? ''),
+    };
+  });
+}
+
+/** The names in `CREATE INDEX … ON table (…) WHERE …` from the first parenthesis on: not the index's, not the table's. */
+function namesBehindTable(sql: string): string[] {
+  const tokens = sqlTokens(sql);
+  const start = tokens.findIndex((token) => token.kind === 'other' && token.text === '(');
+  return tokens.slice(start).flatMap((token) => (token.kind === 'name' ? [token.text] : []));
 }
 
 /** The columns of the table that stand in a foreign key, on either side of it. */
@@ -105,13 +115,20 @@ export function readUpdateTriggers(db: Database.Database, table: string, columns
 }
 
 function firesOnUpdateOf(sql: string, columns: readonly string[]): boolean {
-  const words = sqlTokens(sql).map((token) => token.text);
-  const update = words.findIndex((word) => sameName(word, 'update'));
-  const on = words.findIndex((word, i) => i > 0 && sameName(word, 'on'));
-  if (update < 0 || update > on) return false;
-  // UPDATE OF a, b ON t: only those columns fire it.
-  if (!sameName(words[update + 1] ?? '', 'of')) return true;
-  return words.slice(update + 2, on).some((word) => columns.some((column) => sameName(word, column)));
+  // SQLite keeps it as `CREATE TRIGGER name …`, where the name may be any word; after it come the moment and the event.
+  const words = sqlTokens(sql)
+    .slice(3)
+    .map((token) => token.text);
+  const isWord = (i: number, ...names: string[]) => names.some((name) => sameName(words[i] ?? '', name));
+  const event = words.findIndex((_, i) => isWord(i, 'insert', 'update', 'delete'));
+  if (!isWord(event, 'update')) return false;
+  // UPDATE OF a, b ON t: only those columns fire it. SQLite takes 'a' in single quotes for a name here.
+  if (!isWord(event + 1, 'of')) return true;
+  for (let i = event + 2; ; i += 2) {
+    const name = words[i]?.replace(/^'(.*)'$/s, '$1').replaceAll("''", "'") ?? '';
+    if (columns.some((column) => sameName(name, column))) return true;
+    if (words[i + 1] !== ',') return false;
+  }
 }
 
 /** The names that the table's CHECK constraints and generated columns mention. */

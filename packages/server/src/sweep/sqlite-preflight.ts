@@ -60,14 +60,21 @@ function findKey(db: Database.Database, table: CatalogueTable, swept: readonly s
   return unique ? [...unique.columns] : null;
 }
 
-/** A rowid table's key may hold NULL, unless it is the rowid itself or declared NOT NULL. */
-function rowidName(db: Database.Database, table: CatalogueTable, keyColumns: readonly string[]): string | null {
+/**
+ * A rowid table's key may hold NULL, unless it is the rowid itself or declared NOT NULL: null then, else a name of the
+ * rowid that no column has taken; undefined when all are taken.
+ */
+function rowidName(
+  db: Database.Database,
+  table: CatalogueTable,
+  keyColumns: readonly string[],
+): string | null | undefined {
   if (table.withoutRowid) return null;
   const keys = table.columns.filter((column) => includesName(keyColumns, column.name));
   // The rowid itself is the one primary key that needs no index.
   const isRowid = keys[0]?.keyPlace === 1 && !readIndexes(db, table.name).some((index) => index.primaryKey);
   if (isRowid || keys.every((column) => column.notNull)) return null;
-  return ROWID_NAMES.find((name) => !table.columns.some((column) => sameName(column.name, name))) ?? null;
+  return ROWID_NAMES.find((name) => !table.columns.some((column) => sameName(column.name, name)));
 }
 
 function sweptTable(
@@ -98,14 +105,17 @@ function sweptTable(
     const text = `${table.name}: primaryKey is declared as ${declaredKey.join(', ')}, but it is ${keyColumns.join(', ')}`;
     return [{ code: 'ERR_TABLE_NO_KEY', text }];
   }
+  const rowid = rowidName(db, table, keyColumns);
+  if (rowid === undefined) {
+    const text = `${table.name}: ${keyColumns.join(', ')} may be NULL, and ${ROWID_NAMES.join(', ')} are columns, so that such rows cannot be told apart; make it NOT NULL`;
+    return [{ code: 'ERR_TABLE_NO_KEY', text }];
+  }
   const objections = fields.flatMap((field) =>
     columnObjections(db, table, field.column).map(
       (text): Objection => ({ code: 'ERR_COLUMN_UNSUITABLE', text: `${table.name}.${field.column} ${text}` }),
     ),
   );
-  return objections.length > 0
-    ? objections
-    : { name: table.name, keyColumns, rowidName: rowidName(db, table, keyColumns), fields };
+  return objections.length > 0 ? objections : { name: table.name, keyColumns, rowidName: rowid, fields };
 }
 
 /**

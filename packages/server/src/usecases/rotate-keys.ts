@@ -21,7 +21,7 @@ import {
   readBack,
   type ServiceKeyring,
 } from './service-keyring.js';
-import { givenKeys } from './sweep-tables.js';
+import { adviseRootKey, givenKeys } from './sweep-tables.js';
 import { waitForReaders } from './wait-for-readers.js';
 
 /** The Python script's form: both keys are the operator's. Null: a random key. */
@@ -136,6 +136,7 @@ export async function rotateKeys(deps: Dependencies, options: RotateOptions): Pr
   try {
     assertMayRotate(open, given);
     const keyring = await openServiceKeyring(open.store, keys, !options.dryRun);
+    adviseRootKey(deps, keyring);
     if (options.dryRun) {
       const { ring, version } = withNewKey(keyring, given);
       const context = passContext(deps, 'rotate', version, promoteKey(ring, version), open, options);

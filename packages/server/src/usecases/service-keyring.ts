@@ -29,8 +29,8 @@ export interface ServiceKeyring {
   readonly roots: readonly RootKey[];
   /** Whether it is also wrapped under a root that was not given: then it can be read, but not changed. */
   readonly hasOtherRoots: boolean;
-  /** False in a dry run on a database that has no ring yet. */
-  readonly stored: boolean;
+  /** Whether it was made just now. */
+  readonly isNew: boolean;
 }
 
 async function create(store: Store, given: GivenKeys, write: boolean): Promise<ServiceKeyring> {
@@ -53,7 +53,7 @@ async function create(store: Store, given: GivenKeys, write: boolean): Promise<S
       });
     });
   }
-  return { ring, roots, hasOtherRoots: false, stored: write };
+  return { ring, roots, hasOtherRoots: false, isNew: true };
 }
 
 /**
@@ -88,7 +88,7 @@ export async function openServiceKeyring(store: Store, given: GivenKeys, write: 
     );
   }
   const hasOtherRoots = Object.keys(stored.macs).length > roots.length;
-  const opened: ServiceKeyring = { ring, roots, hasOtherRoots, stored: true };
+  const opened: ServiceKeyring = { ring, roots, hasOtherRoots, isNew: false };
   return adoptPrevious(store, opened, given.previous, write);
 }
 
@@ -133,7 +133,7 @@ export async function changeKeyring(
     );
   }
   await tx.keyring.save(sealKeyring(ring, roots), current.ring.generation);
-  return { ring, roots, hasOtherRoots: false, stored: true };
+  return { ring, roots, hasOtherRoots: false, isNew: false };
 }
 
 /** Reads the ring back and opens it: a key is used only after it has been seen to come back. */

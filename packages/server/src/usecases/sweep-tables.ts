@@ -5,12 +5,21 @@ import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
 import { driveRun, dryRun, findOrCreateRun, passContext, type SweepOptions } from './drive-run.js';
 import { openTables } from './open-tables.js';
-import { type GivenKeys, openServiceKeyring } from './service-keyring.js';
+import { type GivenKeys, openServiceKeyring, type ServiceKeyring } from './service-keyring.js';
 
 /** The keys that a process finds in its environment: `ROOT_KEY` wraps the ring, or `ENCRYPTION_KEY` where it is not set. */
 export function givenKeys({ keys }: Dependencies): GivenKeys {
   const root = keys.root ?? keys.current;
   return { current: keys.current, previous: keys.previous, roots: root ? [root] : [] };
+}
+
+/** Says once, when the ring is made, that a root key of its own would be better. */
+export function adviseRootKey({ keys, notify }: Dependencies, { isNew }: ServiceKeyring): void {
+  if (!isNew || keys.root) return;
+  notify({
+    type: 'warning',
+    text: 'the keyring is wrapped under ENCRYPTION_KEY itself; a ROOT_KEY of its own, set before the first run, is safer (docs/keys.md)',
+  });
 }
 
 /** @throws FieldsealError `ERR_ROTATE_ENV_KEYS` when encrypting would make values that the declared readers cannot read */
@@ -40,7 +49,9 @@ export async function sweepTables(
   });
   try {
     const { config, store } = open;
-    const { ring } = await openServiceKeyring(store, givenKeys(deps), !options.dryRun);
+    const keyring = await openServiceKeyring(store, givenKeys(deps), !options.dryRun);
+    const { ring } = keyring;
+    adviseRootKey(deps, keyring);
     if (kind === 'encrypt') assertReadable(config, ring, deps);
     if (options.dryRun) return await dryRun(passContext(deps, kind, null, ring, open, options), null);
     const run = await findOrCreateRun(store, {

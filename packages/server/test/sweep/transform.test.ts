@@ -1,0 +1,161 @@
+import fc from 'fast-check';
+import { encryptedString, Field } from 'fieldseal';
+import { describe, expect, it } from 'vitest';
+import type { RunKind } from '../../src/store/store.js';
+import {
+  COUNT_HELD,
+  FAILURE_REASONS,
+  leftToDo,
+  type Outcome,
+  type StoredValue,
+  TRANSFORMS,
+} from '../../src/sweep/transform.js';
+import { freshRing } from './fresh-ring.js';
+
+const { ring, older, primary, foreign } = freshRing();
+const SEALED = new Field('t', 'phone', encryptedString({ length: 20 }));
+const MIGRATING = new Field('t', 'phone', encryptedString({ length: 20, alsoReads: ['plaintext'] }));
+
+const TEXT = '+1-555-0101';
+const OLD_TOKEN = older.encrypt(TEXT, { timeSeconds: 1_700_000_000 });
+const CURRENT_TOKEN = primary.encrypt(TEXT);
+
+/** The token with its last byte before the padding changed; still canonical base64url of the same length. */
+function altered(token: string): string {
+  const bytes = Buffer.from(token, 'base64url');
+  bytes[30] = (bytes[30] as number) ^ 1;
+  return bytes.toString('base64url') + '='.repeat((3 - (bytes.length % 3)) % 3);
+}
+
+function outcomeOf(kind: RunKind, stored: StoredValue, field: Field<string> = SEALED): Outcome {
+  const [outcome] = TRANSFORMS[kind](ring, [{ field, stored }]);
+  return outcome as Outcome;
+}
+
+/** An outcome in a word: what is written is opened first. */
+function told(kind: RunKind, stored: StoredValue, field?: Field<string>): string {
+  const outcome = outcomeOf(kind, stored, field);
+  if (outcome.kind === 'failed') return outcome.reason;
+  if (outcome.kind === 'current') return `current ${outcome.holds}`;
+  const text = outcome.holds === 'plaintext' ? outcome.value : primary.decrypt(outcome.value);
+  return `${outcome.holds} ${text}`;
+}
+
+const KINDS = ['encrypt', 'rotate', 'decrypt', 'verify'] as const;
+
+const EMOJI = '👩‍👩‍👧'.repeat(4);
+const SHAPED = `${Buffer.concat([Buffer.of(0x80), Buffer.alloc(8), Buffer.alloc(64, 7)]).toString('base64url')}==`;
+
+// One row a stored value: what encrypt, rotate, decrypt and verify make of it in a column that reads tokens only.
+const OUTCOMES: readonly [string, StoredValue, readonly [string, string, string, string]][] = [
+  ['plaintext', TEXT, [`v2 ${TEXT}`, 'plaintext', 'current plaintext', 'plaintext']],
+  ['a token under the primary', CURRENT_TOKEN, ['current v2', 'current v2', `plaintext ${TEXT}`, 'current v2']],
+  ['a token under an older key', OLD_TOKEN, ['current v1', `v2 ${TEXT}`, `plaintext ${TEXT}`, 'current v1']],
+  ['a token under a foreign key', foreign.encrypt(TEXT), ['no_key', 'no_key', 'no_key', 'no_key']],
+  ['an altered token', altered(CURRENT_TOKEN), ['no_key', 'no_key', 'no_key', 'no_key']],
+  ['plaintext in the shape of a token', SHAPED, ['no_key', 'no_key', 'no_key', 'no_key']],
+  ['a token cut short', CURRENT_TOKEN.slice(0, -8), ['too_long', 'plaintext', 'current plaintext', 'plaintext']],
+  ['bytes', Buffer.from(TEXT), ['not_text', 'not_text', 'not_text', 'not_text']],
+  ['an integer', 15_550_101n, ['not_text', 'not_text', 'not_text', 'not_text']],
+  ['a real', 1.5, ['not_text', 'not_text', 'not_text', 'not_text']],
+  ['a text that is too long', 'x'.repeat(21), ['too_long', 'plaintext', 'current plaintext', 'plaintext']],
+  ['the empty string', '', ['v2 ', 'plaintext', 'current plaintext', 'plaintext']],
+  ['a token of the empty string', older.encrypt(''), ['current v1', 'v2 ', 'plaintext ', 'current v1']],
+  ['emoji of 20 code points', EMOJI, [`v2 ${EMOJI}`, 'plaintext', 'current plaintext', 'plaintext']],
+  ['a token of emoji', older.encrypt(EMOJI), ['current v1', `v2 ${EMOJI}`, `plaintext ${EMOJI}`, 'current v1']],
+];
+
+describe('each kind of run', () => {
+  it.each(OUTCOMES)('does what it should with %s', (_name, stored, expected) => {
+    expect(KINDS.map((kind) => told(kind, stored))).toEqual(expected);
+  });
+
+  it('lets plaintext be where the declaration reads it, and encrypts it', () => {
+    expect(KINDS.map((kind) => told(kind, TEXT, MIGRATING))).toEqual([
+      `v2 ${TEXT}`,
+      'current plaintext',
+      'current plaintext',
+      'current plaintext',
+    ]);
+  });
+
+  it('answers for a whole batch in order', () => {
+    const records = [OLD_TOKEN, TEXT, 1n, CURRENT_TOKEN].map((stored) => ({ field: SEALED, stored }));
+    expect(TRANSFORMS.rotate(ring, records)).toEqual([
+      { kind: 'write', value: expect.any(String), holds: 'v2' },
+      { kind: 'failed', reason: 'plaintext' },
+      { kind: 'failed', reason: 'not_text' },
+      { kind: 'current', holds: 'v2' },
+    ]);
+  });
+});
+
+describe('rotating', () => {
+  it('keeps the time of a token', () => {
+    const outcome = outcomeOf('rotate', OLD_TOKEN);
+    expect(outcome.kind === 'write' && primary.extractTimestamp(outcome.value)).toBe(1_700_000_000n);
+  });
+
+  it('moves bytes that are not UTF-8, which decrypting and verifying report', () => {
+    const token = older.encrypt(Buffer.of(0xff, 0xfe));
+    const outcome = outcomeOf('rotate', token);
+    expect(outcome.kind === 'write' && [...primary.decryptBytes(outcome.value)]).toEqual([0xff, 0xfe]);
+    expect([told('decrypt', token), told('verify', token)]).toEqual(['not_text', 'not_text']);
+  });
+
+  it('moves a value that is longer than its column declares', () => {
+    expect(told('rotate', older.encrypt('x'.repeat(21)))).toBe(`v2 ${'x'.repeat(21)}`);
+  });
+});
+
+describe('any text', () => {
+  it('comes back the same from encrypting, rotating and decrypting', () => {
+    const field = new Field('t', 'phone', encryptedString());
+    const written = (outcomes: readonly Outcome[]) => (outcomes[0]?.kind === 'write' ? outcomes[0].value : '');
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
+        const token = older.encrypt(text);
+        const rotated = written(TRANSFORMS.rotate(ring, [{ field, stored: token }]));
+        expect(written(TRANSFORMS.decrypt(ring, [{ field, stored: rotated }]))).toBe(text);
+        const encrypted = written(TRANSFORMS.encrypt(ring, [{ field, stored: text }]));
+        expect(TRANSFORMS.encrypt(ring, [{ field, stored: encrypted }])).toEqual([{ kind: 'current', holds: 'v2' }]);
+        expect(written(TRANSFORMS.decrypt(ring, [{ field, stored: encrypted }]))).toBe(text);
+      }),
+    );
+  });
+
+  it('that is not a token is never taken for one, and a token is never encrypted again', () => {
+    fc.assert(
+      fc.property(fc.base64String({ maxLength: 200 }), (text) => {
+        expect(['v2', 'too_long']).toContain(told('encrypt', text).split(' ')[0]);
+      }),
+    );
+  });
+});
+
+describe('the verifying pass', () => {
+  const counted = (stored: StoredValue) => COUNT_HELD(ring, [{ field: SEALED, stored }])[0];
+
+  it('counts under what each value is kept, whatever the declaration reads', () => {
+    expect(counted(TEXT)).toEqual({ kind: 'current', holds: 'plaintext' });
+    expect(counted(OLD_TOKEN)).toEqual({ kind: 'current', holds: 'v1' });
+    expect(counted(CURRENT_TOKEN)).toEqual({ kind: 'current', holds: 'v2' });
+    expect(counted(foreign.encrypt(TEXT))).toEqual({ kind: 'failed', reason: 'no_key' });
+    expect(counted(1n)).toEqual({ kind: 'failed', reason: 'not_text' });
+  });
+
+  it('finds left what its run was to change, and nothing else', () => {
+    const held = { plaintext: 1, v1: 10, v2: 100 };
+    expect(leftToDo('encrypt', null, held)).toBe(1);
+    expect(leftToDo('rotate', 'v2', held)).toBe(10);
+    expect(leftToDo('decrypt', null, held)).toBe(110);
+    expect(leftToDo('verify', null, held)).toBe(0);
+    expect(leftToDo('rotate', 'v2', {})).toBe(0);
+  });
+});
+
+describe('a reason', () => {
+  it('is a word with an explanation', () => {
+    expect(Object.keys(FAILURE_REASONS)).toEqual(['no_key', 'plaintext', 'not_text', 'too_long', 'not_value']);
+  });
+});
