@@ -7,6 +7,7 @@ export {
   Fernet,
   type FernetOptions,
 } from './core/fernet.js';
+export { KeyedHash } from './core/keyed-hash.js';
 export { MultiFernet } from './core/multi-fernet.js';
 export { Secret } from './core/secret.js';
 export { EncryptionService, type FieldOutcome } from './encryption-service.js';
@@ -28,7 +29,7 @@ export {
 export type { Opened, SchemeName } from './fields/scheme.js';
 export type { KeyProvider } from './keys/key-provider.js';
 export { CONFIRMATION_SECONDS, Keyring, REFRESH_SECONDS } from './keys/keyring.js';
-export { addKey, createKeyring, promoteKey } from './keys/keyring-changes.js';
+export { addKey, addPurposeKey, createKeyring, promoteKey } from './keys/keyring-changes.js';
 export { type Key, KeyringSnapshot, type ReadableKey, versionNumber } from './keys/keyring-snapshot.js';
 export { openKeyring } from './keys/open-keyring.js';
 export { RootKey } from './keys/root-key.js';

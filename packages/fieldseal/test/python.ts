@@ -9,12 +9,12 @@ interface SkippableTest {
 }
 
 /** A python3 in which `statement` (an import, say) works. Without one the test ends here: skipped, or failed on CI. */
-export function pythonFor(statement: string, test: SkippableTest): string {
+export function pythonFor(statement: string, context: SkippableTest): string {
   const python = CANDIDATES.find((candidate) => spawnSync(candidate, ['-c', statement]).status === 0);
   if (python) return python;
   const note = `no python3 here runs \`${statement}\``;
   if (process.env['CI'] === 'true') throw new Error(`${note}, and on CI nothing is skipped`);
-  return test.skip(note);
+  return context.skip(note);
 }
 
 /** Runs `script` in one process: `input` goes in as JSON on its standard input, its standard output comes back parsed. */

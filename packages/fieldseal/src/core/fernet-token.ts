@@ -38,6 +38,12 @@ export function tokenBytesFor(plaintextBytes: number): number {
   return OVERHEAD_BYTES + plaintextBytes + 16;
 }
 
+/** The characters of a token around exactly `plaintextBytes`: PKCS7 always pads, and base64url pads to a multiple of 4. */
+export function tokenLength(plaintextBytes: number): number {
+  const ciphertextBytes = 16 * (Math.floor(plaintextBytes / 16) + 1);
+  return 4 * Math.ceil((OVERHEAD_BYTES + ciphertextBytes) / 3);
+}
+
 /** The token text of `buffer[64 … end)`. */
 export function tokenText(buffer: Buffer, end: number): string {
   return buffer.toString('base64url', VERSION_AT, end) + base64UrlPadding(end - VERSION_AT);

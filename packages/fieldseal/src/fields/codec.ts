@@ -10,4 +10,6 @@ export interface Codec<T> {
   encode(value: T): string | Uint8Array;
   /** The value that `encode` made the bytes from. @throws FieldsealError `ERR_VALUE_NOT_TEXT` */
   decode(bytes: Uint8Array): T;
+  /** The most bytes that `encode` makes; absent: no limit. */
+  readonly maxBytes?: number;
 }

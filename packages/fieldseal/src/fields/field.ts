@@ -74,6 +74,16 @@ export class Field<T> {
     return SCHEMES[scheme].seal(ring, codec.encode(value));
   }
 
+  /** The most bytes a value of the declared length has; null when none is declared. For sweeps. */
+  get maxBytes(): number | null {
+    return this.#declaration.codec.maxBytes ?? null;
+  }
+
+  /** How many characters a value of so many bytes takes when it is stored. For sweeps. */
+  storedLength(bytes: number): number {
+    return SCHEMES[this.#declaration.scheme].sealedLength(bytes);
+  }
+
   /** The value that decrypted bytes stand for. For sweeps. @throws FieldsealError `ERR_VALUE_NOT_TEXT` */
   decode(bytes: Uint8Array): T {
     return this.#declaration.codec.decode(bytes);

@@ -1,7 +1,7 @@
 /** How a field is encrypted: each scheme says of a stored text "mine", "mine but unreadable" or "not mine". */
 
 import { encryptWith } from '../core/fernet.js';
-import { isFernetShaped, type LoadedToken, loadToken, SECONDS_AT } from '../core/fernet-token.js';
+import { isFernetShaped, type LoadedToken, loadToken, SECONDS_AT, tokenLength } from '../core/fernet-token.js';
 import { resealWith } from '../core/multi-fernet.js';
 import { decodeUtf8 } from '../core/utf8.js';
 import { isFieldsealError } from '../errors.js';
@@ -29,6 +29,8 @@ export interface Scheme {
   readonly name: SchemeName;
   /** `null` = not mine; `UNREADABLE` = mine, but no key opens it. */
   open(ring: KeyringSnapshot, stored: string): Opened | typeof UNREADABLE | null;
+  /** How many characters `seal` makes of so many bytes. */
+  sealedLength(bytes: number): number;
   /** Encrypts under the ring's primary. */
   seal(ring: KeyringSnapshot, data: string | Uint8Array): string;
 }
@@ -61,6 +63,7 @@ const fernet: Scheme = {
       reseal: (key) => resealWith(key.fernet, bytes, high, low),
     };
   },
+  sealedLength: tokenLength,
   seal: (ring, data) => encryptWith(ring.primary.fernet, data),
 };
 
@@ -70,6 +73,7 @@ const plaintext: Scheme = {
     const bytes = Buffer.from(stored, 'utf8');
     return { scheme: 'plaintext', keyVersion: null, bytes, reseal: (key) => encryptWith(key.fernet, bytes) };
   },
+  sealedLength: (bytes) => bytes,
   seal: (_ring, data) => (typeof data === 'string' ? data : decodeUtf8(data)),
 };
 

@@ -30,5 +30,7 @@ export function stringCodec(length: number | null): Codec<string> {
       return value;
     },
     decode: decodeUtf8,
+    // UTF-8 takes at most four bytes for a code point (RFC 3629 §3).
+    ...(length !== null && { maxBytes: 4 * length }),
   };
 }

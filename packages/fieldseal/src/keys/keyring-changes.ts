@@ -3,7 +3,7 @@ import { deriveKey } from '../core/derive-key.js';
 import { Secret } from '../core/secret.js';
 import { FieldsealError } from '../errors.js';
 import { type Key, KeyringSnapshot, versionNumber } from './keyring-snapshot.js';
-import type { KeyState } from './stored-keyring.js';
+import type { KeyPurpose, KeyState } from './stored-keyring.js';
 
 /** The id of an adopted key is made from the key, so that two installations on the same ENCRYPTION_KEY agree. */
 function adoptedKeyId(secret: Secret): number {
@@ -51,6 +51,24 @@ export function addKey(
     secret: secret ?? Secret.random(32),
   };
   return { ring: new KeyringSnapshot(ring.id, ring.generation + 1, [...ring.keys, key]), version };
+}
+
+/** Adds a random key for a purpose other than fields, if the ring has none: `v1`, the primary from the start. */
+export function addPurposeKey(
+  ring: KeyringSnapshot,
+  purpose: Exclude<KeyPurpose, 'field'>,
+  nowMs: number,
+): KeyringSnapshot {
+  if (ring.purposeKey(purpose)) return ring;
+  const key: Key = {
+    version: 'v1',
+    purpose,
+    id: freshKeyId(ring.keys),
+    state: 'primary',
+    createdAt: new Date(nowMs).toISOString(),
+    secret: Secret.random(32),
+  };
+  return new KeyringSnapshot(ring.id, ring.generation + 1, [...ring.keys, key]);
 }
 
 /**

@@ -70,6 +70,11 @@ export class KeyringSnapshot {
     return key;
   }
 
+  /** The primary key of a purpose other than fields, or null when the ring has none yet. */
+  purposeKey(purpose: Exclude<KeyPurpose, 'field'>): Key | null {
+    return this.keys.find((key) => key.purpose === purpose && key.state === 'primary') ?? null;
+  }
+
   /** The field key that holds these bytes, or null. */
   findSecret(secret: Secret): Key | null {
     return this.keys.find((key) => key.purpose === 'field' && key.secret?.equals(secret)) ?? null;

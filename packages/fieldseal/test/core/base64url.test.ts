@@ -68,8 +68,8 @@ describe("Python's base64url", () => {
     return fc.sample(fc.oneof(stuffed, cut, wild), { numRuns: 20_000, seed: 20_260_226 });
   }
 
-  it('takes exactly what the local python3 takes, text and bytes', (test) => {
-    const python = pythonFor('import base64', test);
+  it('takes exactly what the local python3 takes, text and bytes', (context) => {
+    const python = pythonFor('import base64', context);
     const cases = { texts: hostileTexts(['é', '한', '😀']), latin1s: hostileTexts(['é', '\u0080', 'ÿ']) };
     const answers = runPython<Record<keyof typeof cases, (string | null)[]>>(python, DECODE_ALL, cases);
     const hexOf = (text: string, standsForBytes: boolean) =>

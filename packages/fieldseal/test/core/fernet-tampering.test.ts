@@ -1,8 +1,9 @@
 /** Whatever is done to a token, it is refused, in the same words. */
+import { createCipheriv } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Fernet } from '../../src/core/fernet.js';
 import { DECRYPT_FAILED, refusalOf } from '../refusal.js';
-import { twinEncode, twinEncrypt } from './fernet-twin.js';
+import { twinEncode, twinEncrypt, twinSign } from './fernet-twin.js';
 
 const key = Buffer.alloc(32, 9);
 const MODES = ['strict', 'python'] as const;
@@ -64,6 +65,28 @@ describe.each(MODES)('in %s mode', (base64) => {
       if (version === 0x80) continue;
       const token = twinEncrypt(key, Buffer.from('hello'), 1n, Buffer.alloc(16), version);
       expect(refusalOf(() => fernet.decrypt(token))).toEqual(DECRYPT_FAILED);
+    }
+  });
+
+  it('a signed ciphertext of another length than whole blocks is refused, though its blocks would open', () => {
+    const whole = Buffer.from(fernet.encrypt('hello'), 'base64url').subarray(0, 41);
+    for (let length = 9; length < 25; length++) {
+      expect(refusalOf(() => fernet.decrypt(twinSign(key, whole.subarray(0, length))))).toEqual(DECRYPT_FAILED);
+    }
+    for (let more = 1; more < 16; more++) {
+      const token = twinSign(key, Buffer.concat([whole, Buffer.alloc(more)]));
+      expect(refusalOf(() => fernet.decrypt(token))).toEqual(DECRYPT_FAILED);
+    }
+  });
+
+  it('a signed padding of n bytes n is refused for every n above 16', () => {
+    for (let n = 1; n < 256; n++) {
+      const cipher = createCipheriv('aes-128-cbc', key.subarray(16), Buffer.alloc(16)).setAutoPadding(false);
+      const ciphertext = cipher.update(Buffer.alloc(256, n));
+      const head = Buffer.from([0x80, 0, 0, 0, 0, 0, 0, 0, 1]);
+      const token = twinSign(key, Buffer.concat([head, Buffer.alloc(16), ciphertext]));
+      if (n <= 16) expect(fernet.decryptBytes(token).length).toBe(256 - n);
+      else expect(refusalOf(() => fernet.decrypt(token))).toEqual(DECRYPT_FAILED);
     }
   });
 

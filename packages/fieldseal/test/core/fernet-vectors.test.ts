@@ -126,14 +126,14 @@ interface SpecVector {
 describe('the vectors of github.com/fernet/spec', () => {
   const secondsOf = ({ now }: SpecVector) => Date.parse(now) / 1000;
 
-  function specVectors(fileName: string, test: { skip(note: string): never }): SpecVector[] {
+  function specVectors(fileName: string, context: { skip(note: string): never }): SpecVector[] {
     const file = new URL(fileName, SPEC_FOLDER);
-    if (!existsSync(file)) test.skip(`${fileName} does not lie beside the checkout`);
+    if (!existsSync(file)) context.skip(`${fileName} does not lie beside the checkout`);
     return JSON.parse(readFileSync(file, 'utf8'));
   }
 
-  it('generate: the twin makes them, and they open', (test) => {
-    for (const vector of specVectors('generate.json', test)) {
+  it('generate: the twin makes them, and they open', (context) => {
+    for (const vector of specVectors('generate.json', context)) {
       const { secret, src, iv, token } = vector;
       const key = Buffer.from(secret, 'base64url');
       expect(twinEncrypt(key, Buffer.from(src), BigInt(secondsOf(vector)), Buffer.from(iv))).toBe(token);
@@ -141,16 +141,16 @@ describe('the vectors of github.com/fernet/spec', () => {
     }
   });
 
-  it('verify: they open within their TTL', (test) => {
-    for (const vector of specVectors('verify.json', test)) {
+  it('verify: they open within their TTL', (context) => {
+    for (const vector of specVectors('verify.json', context)) {
       const { secret, src, token, ttl_sec } = vector;
       const options = { ttlSeconds: ttl_sec, nowSeconds: secondsOf(vector) };
       for (const base64 of MODES) expect(new Fernet(secret, { base64 }).decrypt(token, options)).toBe(src);
     }
   });
 
-  it('invalid: every one is refused', (test) => {
-    for (const vector of specVectors('invalid.json', test)) {
+  it('invalid: every one is refused', (context) => {
+    for (const vector of specVectors('invalid.json', context)) {
       const options = { ttlSeconds: vector.ttl_sec, nowSeconds: secondsOf(vector) };
       for (const base64 of MODES) {
         const fernet = new Fernet(vector.secret, { base64 });

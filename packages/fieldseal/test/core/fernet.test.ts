@@ -15,6 +15,7 @@ describe('values', () => {
     ['a byte order mark', '\ufeffhello'],
     ['an emoji of several code points', '👩‍👩‍👧‍👦'],
     ['a replacement character', 'a\ufffdb'],
+    ['a byte order mark before a replacement character', '\ufeff\ufffd'],
     ['Korean', '주민등록번호 900101-1234567'],
     [
       'text that looks like a token',

@@ -39,8 +39,8 @@ interface Answer {
   }[];
 }
 
-it('tokens made here open in pyca/cryptography, and its tokens open here, rotated ones too', (test) => {
-  const python = pythonFor('import cryptography.fernet', test);
+it('tokens made here open in pyca/cryptography, and its tokens open here, rotated ones too', (context) => {
+  const python = pythonFor('import cryptography.fernet', context);
   const keys = [Fernet.generateKey(), Fernet.generateKey()] as const;
   const [first, second] = [new Fernet(keys[0]), new Fernet(keys[1])];
   const multi = new MultiFernet([first, second]);

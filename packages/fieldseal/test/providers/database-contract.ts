@@ -36,8 +36,12 @@ function run(database: KeyringDatabase, sql: string, ...params: (string | number
   const { dialect, schema = 'fieldseal', query } = database;
   if (dialect === 'sqlite') return query(sql, params);
   let position = 0;
-  const tables = /\b(keyring_state|encryption_keys|keyring_readers)\b/g;
-  return query(sql.replaceAll('?', () => `$${++position}`).replaceAll(tables, `"${schema}".$1`), params);
+  const prefix = `"${schema.replaceAll('"', '""')}".`;
+  const qualified = sql.replaceAll(/\b(?:keyring_state|encryption_keys|keyring_readers)\b/g, (table) => prefix + table);
+  return query(
+    qualified.replaceAll('?', () => `$${++position}`),
+    params,
+  );
 }
 
 /** Puts a ring in the place of what the tables hold. */
