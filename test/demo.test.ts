@@ -31,7 +31,13 @@ test('the demo runs twice in the same folder, and no late write is lost', async 
     for (const _round of [1, 2]) {
       expect(await runDemo(folder)).toMatch(/all \d+ rows that were written meanwhile hold their last write/);
     }
-    expect((await readdir(folder)).sort()).toEqual(['.env', 'customers.db', 'fieldseal.config.ts']);
+    expect((await readdir(folder)).sort()).toEqual([
+      '.env',
+      'backup.age',
+      'customers.db',
+      'fieldseal.config.ts',
+      'restored.db',
+    ]);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

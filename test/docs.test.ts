@@ -19,6 +19,7 @@ async function runBlocks(blocks: readonly CodeBlock[]): Promise<string[]> {
     const outputs: string[] = [];
     for (const { mark, ...block } of blocks) {
       if (mark?.kind === 'file') await place.write(mark.name, block.code);
+      if (mark?.kind === 'background') await place.start({ mark, ...block });
       if (mark?.kind !== 'run') continue;
       const { exitCode, output } = await place.run({ mark, ...block });
       expect(exitCode, `the block at line ${block.line} ended with ${exitCode}:\n${output}`).toBe(mark.exitCode);

@@ -1,4 +1,4 @@
-/** `npm run demo`: personal data in SQLite becomes encrypted, and rotates to a new key while a writer goes on. */
+/** `npm run demo`: personal data in SQLite becomes encrypted, rotates beside a writer, is served and backed up. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import Database from 'better-sqlite3';
 import { eq, isNotNull } from 'drizzle-orm';
 import { Fernet } from 'fieldseal';
 import { openApplication } from './application.ts';
+import { showService } from './service.ts';
 
 const CUSTOMERS = 20_000;
 const SHOWN = 4711;
@@ -26,9 +27,18 @@ function step(title: string): void {
 /** What an earlier run left goes; nothing else in the folder is touched. */
 function makeFolder(): void {
   mkdirSync(folder, { recursive: true });
-  for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(file + suffix, { force: true });
+  for (const name of ['customers.db', 'restored.db', 'backup.age']) {
+    for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(join(folder, name + suffix), { force: true });
+  }
   copyFileSync(join(here, 'fieldseal.config.ts'), join(folder, 'fieldseal.config.ts'));
-  writeFileSync(join(folder, '.env'), `ENCRYPTION_KEY=${key}\nDATABASE_URL=sqlite:customers.db\n`, { mode: 0o600 });
+  const variables = {
+    ENCRYPTION_KEY: key,
+    DATABASE_URL: 'sqlite:customers.db',
+    AUTH_JWT_SECRET: Fernet.generateKey(),
+    BACKUP_PASSPHRASE: Fernet.generateKey(),
+  };
+  const lines = Object.entries(variables).map(([name, value]) => `${name}=${value}\n`);
+  writeFileSync(join(folder, '.env'), lines.join(''), { mode: 0o600 });
 }
 
 function makeCustomers(): void {
@@ -136,6 +146,11 @@ const lastWrites = await rotateBesideWriter();
 step('5. Every value reads, and every late write survived');
 fieldseal('verify');
 await checkWrites(lastWrites);
+step('6. The REST service: an API key, a rotation, the audit log');
+await showService(launcher, folder);
+step('7. An encrypted backup, and what it restores to');
+fieldseal('backup', 'create', 'backup.age');
+fieldseal('backup', 'restore', 'backup.age', '--to', 'restored.db');
 step('What to try next');
 const cd = relative(process.cwd(), folder);
 const bin = relative(folder, join(root, 'node_modules/.bin/fieldseal'));
@@ -145,8 +160,9 @@ console.log(`The database, its configuration and its key (.env) are in ${cd}/. T
   alias fieldseal=${bin}
   fieldseal status              the runs and their reports
   fieldseal keyring list        the keys, without their bytes
-  fieldseal rotate              again, to v3; press Ctrl-C, and start it again to go on
+  fieldseal rotate              again, to v4; press Ctrl-C, and start it again to go on
   fieldseal decrypt --dry-run   what going back would do
+  fieldseal serve               the REST API on port 8000; docs/api.md has its calls
   sqlite3 customers.db 'SELECT * FROM customers LIMIT 3'
 
 README.md says how to add it to an application of your own. (${((performance.now() - startedMs) / 1000).toFixed(0)} s)`);

@@ -10,6 +10,7 @@ export {
 export { KeyedHash } from './core/keyed-hash.js';
 export { MultiFernet } from './core/multi-fernet.js';
 export { Secret } from './core/secret.js';
+export { Sha256 } from './core/sha256.js';
 export { EncryptionService, type FieldOutcome } from './encryption-service.js';
 export { ERROR_CODES, type ErrorCode, FieldsealError, isFieldsealError } from './errors.js';
 export type { Codec } from './fields/codec.js';

@@ -1,36 +1,21 @@
 /** The composition root: the one reader of `process.env`, standard streams and signals. */
 import { existsSync, readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import { parseEnv } from 'node:util';
-import { type Environment, type EnvironmentKeys, Secret, takeEnvironmentKeys } from 'fieldseal';
-import { runCli } from './cli/program.js';
+import { type Environment, type EnvironmentKeys, takeEnvironmentKeys } from 'fieldseal';
+import { type CliContext, runCli } from './cli/program.js';
 import { loadConfig } from './config/load-config.js';
+import { readSettings } from './config/settings.js';
+import { serve } from './serve.js';
 import { parseDatabaseUrl } from './store/database-url.js';
-import type { Driver } from './usecases/dependencies.js';
+import { thisDriver } from './this-driver.js';
+import type { Dependencies } from './usecases/dependencies.js';
+import { jwtSettings } from './usecases/principals.js';
 
 /** The process's environment over that of a `.env` file. The file's variables do not reach `process.env`. */
 function readEnvironment(): Environment {
   const file: Environment = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
   return { ...file, ...process.env };
-}
-
-/** `host:pid:random`. A process that has ended on this host holds no lease, however much of it is left. */
-function thisDriver(): Driver {
-  const host = hostname();
-  return {
-    owner: `${host}:${process.pid}:${Secret.random(8).reveal().toString('hex')}`,
-    isGone(owner) {
-      const [ownerHost, pid] = owner.split(':');
-      if (ownerHost !== host) return false;
-      try {
-        process.kill(Number(pid), 0);
-        return false;
-      } catch (error) {
-        return (error as NodeJS.ErrnoException).code === 'ESRCH';
-      }
-    },
-  };
 }
 
 async function stdinLines(): Promise<string[]> {
@@ -61,9 +46,24 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
+/** One line of the service's log, on standard output. */
+function log(line: Readonly<Record<string, unknown>>): void {
+  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
+}
+
 /** Runs the command line of this process and sets its exit code. */
 export async function main(): Promise<void> {
   const env = readEnvironment();
+  const jwt = () => jwtSettings(env['AUTH_JWT_SECRET'], env['AUTH_ISSUER'], env['AUTH_AUDIENCE']);
+  const dependencies = ({ config, notify }: Parameters<CliContext['dependencies']>[0]): Dependencies => ({
+    target: parseDatabaseUrl(env['DATABASE_URL'] || DEFAULT_DATABASE_URL),
+    schema: env['DATABASE_SCHEMA'] || 'fieldseal',
+    keys: takeKeys(env),
+    loadConfig: () => loadConfig(process.cwd(), config),
+    driver: thisDriver(),
+    stop: abortOnSignals(),
+    notify,
+  });
   let lines: Promise<string[]> | null = null;
   // Closing a pipe early (`| head`) is the reader's right; it ends what it wanted to read.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
@@ -79,14 +79,13 @@ export async function main(): Promise<void> {
       lines ??= stdinLines();
       return lines;
     },
-    dependencies: ({ config, notify }) => ({
-      target: parseDatabaseUrl(env['DATABASE_URL'] || DEFAULT_DATABASE_URL),
-      schema: env['DATABASE_SCHEMA'] || 'fieldseal',
-      keys: takeKeys(env),
-      loadConfig: () => loadConfig(process.cwd(), config),
-      driver: thisDriver(),
-      stop: abortOnSignals(),
-      notify,
-    }),
+    dependencies,
+    jwt,
+    settings: () => readSettings(env),
+    serve: (config, output) => {
+      const settings = readSettings(env);
+      const options = { version: version(), settings, jwt: jwt(), folder: process.cwd(), configFile: config, log };
+      return serve({ ...dependencies({ config, notify: () => {} }), ...options, ...output });
+    },
   });
 }

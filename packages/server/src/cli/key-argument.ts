@@ -19,9 +19,12 @@ export async function readKeyArgument(argument: string, name: string, sources: K
   else if (argument.startsWith('env:')) text = sources.env[argument.slice(4)];
   text = text?.trim();
   if (!text) {
-    const where =
-      argument === '-' ? 'Standard input has no line' : `The environment has no variable ${argument.slice(4)}`;
-    throw new FieldsealError('ERR_KEY_MISSING', `${where} for ${name}.`);
+    if (argument === '-') throw new FieldsealError('ERR_KEY_MISSING', `Standard input has no line for ${name}.`);
+    const isVariable = argument.startsWith('env:');
+    throw new FieldsealError(
+      'ERR_KEY_MISSING',
+      isVariable ? `The environment has no variable ${argument.slice(4)} for ${name}.` : `${name} is empty.`,
+    );
   }
   try {
     return decodeFernetKey(text, 'python');

@@ -45,6 +45,11 @@ export class Output {
     );
   }
 
+  /** Part of a result that is a stream of lines, the same with and without `--json`. */
+  raw(text: string): void {
+    this.#terminal.out(text);
+  }
+
   error(error: FieldsealError): void {
     this.#closeLine();
     const { code, message } = error;

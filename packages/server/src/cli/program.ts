@@ -6,19 +6,32 @@ import type { SweepOptions, SweepReport } from '../usecases/drive-run.js';
 import { finalizeRotation } from '../usecases/finalize-rotation.js';
 import { listKeys } from '../usecases/list-keys.js';
 import { getRun, listRuns } from '../usecases/list-runs.js';
+import type { JwtSettings } from '../usecases/principals.js';
+import { resumeRun } from '../usecases/resume-run.js';
 import { type GivenRotation, rotateKeys } from '../usecases/rotate-keys.js';
 import { scanDatabase } from '../usecases/scan-database.js';
+import type { ServiceSettings } from '../usecases/service.js';
 import { stopRun } from '../usecases/stop-run.js';
 import { sweepTables } from '../usecases/sweep-tables.js';
+import { addBackupCommands } from './backup-commands.js';
 import { EXIT, EXIT_CODES } from './exit-codes.js';
 import { type KeySources, readKeyArgument } from './key-argument.js';
 import { Output, type Terminal } from './output.js';
 import { renderKeyring, renderReport, renderRun, renderRuns, renderScan } from './render.js';
+import { addServiceCommands } from './service-commands.js';
 
 /** What the composition root hands over. */
 export interface CliContext extends KeySources {
   readonly version: string;
   readonly terminal: Terminal;
+  /** `AUTH_JWT_SECRET` and what belongs to it. @throws FieldsealError `ERR_CONFIG_INVALID` */
+  jwt(): JwtSettings;
+  settings(): ServiceSettings & { readonly backupEncrypted: boolean };
+  /** Serves until the process is asked to end. */
+  serve(
+    config: string | null,
+    output: { onListening(address: string): void; onAdvice(text: string): void },
+  ): Promise<void>;
   /** Reads the environment; called once, and not for commands that need no database. */
   dependencies(options: { readonly config: string | null; readonly notify: Dependencies['notify'] }): Dependencies;
 }
@@ -148,10 +161,10 @@ Example, the first day:
     .option('--finalize', 'after rotate OLD NEW: verify, then let OLD open the keyring no more')
     .action(async (old: string | undefined, fresh: string | undefined, flags: SweepFlags & { finalize?: true }) => {
       const keys = await given(old, fresh);
+      if (flags.finalize && !keys)
+        throw new FieldsealError('ERR_USAGE', '--finalize needs both keys: `fieldseal rotate OLD NEW --finalize`.');
       const deps = dependencies();
-      if (flags.finalize) {
-        if (!keys)
-          throw new FieldsealError('ERR_USAGE', '--finalize needs both keys: `fieldseal rotate OLD NEW --finalize`.');
+      if (flags.finalize && keys) {
         report(await finalizeRotation(deps, keys));
         output.note('OLD no longer opens the keyring. It stays in it, for reading old backups.');
         return;
@@ -197,16 +210,7 @@ Example, the first day:
     .argument('<run>', 'the id of a run', positiveNumber)
     .option('--allow-triggers', 'sweep although a trigger runs on every update')
     .action(async (id: number, flags: SweepFlags) => {
-      const deps = dependencies();
-      const { kind, completedAt } = await getRun(deps, id);
-      if (completedAt !== null)
-        throw new FieldsealError('ERR_RUN_NOT_FOUND', `Run ${id} is over; there is nothing to go on with.`);
-      const options = sweepOptions(flags);
-      report(
-        kind === 'rotate'
-          ? await rotateKeys(deps, { ...options, given: null })
-          : await sweepTables(deps, kind, options),
-      );
+      report(await resumeRun(dependencies(), id, sweepOptions(flags)));
     });
 
   const keyring = command('keyring', 'Look at the stored keys.', 'fieldseal keyring list');
@@ -217,6 +221,27 @@ Example, the first day:
       const result = await listKeys(dependencies());
       output.result({ ...result }, renderKeyring(result));
     });
+
+  addServiceCommands({
+    command,
+    dependencies,
+    output: () => output,
+    settings: context.settings,
+    jwt: context.jwt,
+    serve: (to) =>
+      context.serve(program.opts<{ config?: string }>().config ?? null, {
+        onListening: (address) => to.note(`Fieldseal listens on ${address}, the API under /api/encryption`),
+        onAdvice: (text) => to.note(`warning: ${text}`),
+      }),
+  });
+
+  addBackupCommands({
+    command,
+    dependencies,
+    output: () => output,
+    env: (name) => context.env[name] || undefined,
+    encrypted: () => context.settings().backupEncrypted,
+  });
 
   try {
     await program.parseAsync(argv, { from: 'user' });

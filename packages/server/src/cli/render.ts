@@ -1,5 +1,7 @@
 /** Results as text for people. */
 
+import type { ApiKeyView } from '../usecases/api-key-view.js';
+import type { BackupReport } from '../usecases/create-backup.js';
 import { FAILURE_REASONS, type SweepReport } from '../usecases/drive-run.js';
 import type { KeyringView } from '../usecases/list-keys.js';
 import type { RunDetails, RunView } from '../usecases/list-runs.js';
@@ -132,6 +134,37 @@ export function renderKeyring({ id, generation, keys, roots, readers }: KeyringV
       : []),
     ...(roots.length > 1 ? ['\nTwo roots open it: a rotation from OLD to NEW is not finalized.\n'] : []),
   ].join('');
+}
+
+/** `api-keys list`. */
+export function renderApiKeys(keys: readonly ApiKeyView[]): string {
+  if (keys.length === 0) return 'No API keys yet.\n';
+  const state = (key: ApiKeyView) => {
+    if (key.revokedAt !== null) return 'revoked';
+    return key.expiresAt !== null && Date.parse(key.expiresAt) <= Date.now() ? 'expired' : 'active';
+  };
+  return table(
+    ['id', 'user', 'name', 'prefix', 'state', 'scopes', 'created', 'expires', 'last used'],
+    keys.map((key) => [
+      String(key.id),
+      key.userId,
+      key.name,
+      key.prefix,
+      state(key),
+      key.scopes.join(' '),
+      key.createdAt,
+      key.expiresAt ?? '',
+      key.lastUsedAt ?? 'never',
+    ]),
+  );
+}
+
+/** `backup create`, `verify` and `restore`. */
+export function renderBackup({ file, bytes, sha256, encrypted, tables, keyring }: BackupReport): string {
+  const ring = keyring
+    ? `a keyring of ${keyring.keys} key(s), opened by the root ${keyring.roots.join(' or ')}`
+    : 'no keyring';
+  return `${file}: ${formatCount(bytes)} bytes, ${encrypted ? 'encrypted' : 'NOT encrypted'}, ${tables} tables, ${ring}\nsha256 ${sha256}\n`;
 }
 
 function verdict({ declared, held: counts, looksLike, sampled }: ColumnScan): string {

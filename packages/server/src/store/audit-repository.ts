@@ -1,7 +1,8 @@
 /** The audit log: rows are inserted and read, nothing else. */
-import type { Kysely, Selectable } from 'kysely';
+import type { ExpressionBuilder, Kysely, Selectable } from 'kysely';
 import type { StoreSchema } from './schema.js';
-import type { AuditRepository, AuditRow } from './store.js';
+import type { AuditFilter, AuditRepository, AuditRow } from './store.js';
+import { storedTime } from './stored-time.js';
 
 export function auditRepository(db: Kysely<StoreSchema>): AuditRepository {
   return {
@@ -24,13 +25,36 @@ export function auditRepository(db: Kysely<StoreSchema>): AuditRepository {
       return toAuditRow(inserted);
     },
 
-    async list({ action, resourceType, limit }) {
-      let query = db.selectFrom('audit_logs').selectAll().orderBy('id', 'desc').limit(limit);
-      if (action !== undefined) query = query.where('action', '=', action);
-      if (resourceType !== undefined) query = query.where('resource_type', '=', resourceType);
+    async list({ limit, beforeId, ...filter }) {
+      let query = db.selectFrom('audit_logs').selectAll().where(matches(filter)).orderBy('id', 'desc').limit(limit);
+      if (beforeId !== undefined) query = query.where('id', '<', beforeId);
       return (await query.execute()).map(toAuditRow);
     },
+
+    async count(filter) {
+      const row = await db
+        .selectFrom('audit_logs')
+        .select(({ fn }) => fn.countAll<number>().as('rows'))
+        .where(matches(filter))
+        .executeTakeFirst();
+      // A table that isn't made yet has not even this row.
+      return row?.rows ?? 0;
+    },
   };
+}
+
+/** The condition of a filter; an empty one lets every row through. */
+function matches({ userId, action, resourceType, resourceId, status, from, until }: AuditFilter) {
+  return (row: ExpressionBuilder<StoreSchema, 'audit_logs'>) =>
+    row.and([
+      ...(userId === undefined ? [] : [row('user_id', '=', userId)]),
+      ...(action === undefined ? [] : [row('action', '=', action)]),
+      ...(resourceType === undefined ? [] : [row('resource_type', '=', resourceType)]),
+      ...(resourceId === undefined ? [] : [row('resource_id', '=', resourceId)]),
+      ...(status === undefined ? [] : [row('status', '=', status)]),
+      ...(from === undefined ? [] : [row('timestamp', '>=', storedTime(from))]),
+      ...(until === undefined ? [] : [row('timestamp', '<', storedTime(until))]),
+    ]);
 }
 
 function toAuditRow(row: Selectable<StoreSchema['audit_logs']>): AuditRow {

@@ -3,23 +3,28 @@ import { FieldsealError, isFieldsealError } from 'fieldseal';
 import { type Kysely, sql } from 'kysely';
 import { MIGRATIONS } from './migrations.js';
 import type { StoreSchema } from './schema.js';
-
-/** Where the tables live: plain names on SQLite, a schema of their own on PostgreSQL. */
-export type StorePlace = { readonly dialect: 'sqlite' } | { readonly dialect: 'postgres'; readonly schema: string };
+import { qualify, type StorePlace } from './store-place.js';
+import { isOriginal, type OriginalCopy, restoreRows, setAside } from './take-over.js';
 
 const LATEST_VERSION = Math.max(...MIGRATIONS.map((migration) => migration.version));
 
 /**
  * Runs the migrations that are missing. `db` already looks into `place`. When nothing is missing this is one read.
  * With `apply` false nothing is written, and only what must not be opened at all is refused.
- * @throws FieldsealError `ERR_STORE_FOREIGN_TABLE` for a table of one of our names that we did not make,
- * `ERR_STORE_NEWER` for tables of a later version.
+ * @returns the tables of the Python original that are still as they were: none unless `apply` is false
+ * @throws FieldsealError `ERR_STORE_FOREIGN_TABLE` for a table of one of our names that neither we nor the Python
+ * original made, `ERR_STORE_NEWER` for tables of a later version.
  */
-export async function migrate(db: Kysely<StoreSchema>, place: StorePlace, apply: boolean): Promise<void> {
+export async function migrate(
+  db: Kysely<StoreSchema>,
+  place: StorePlace,
+  apply: boolean,
+): Promise<ReadonlySet<keyof StoreSchema>> {
   const recorded = await recordedVersion(db);
-  if (recorded === LATEST_VERSION) return;
-  if (apply) await db.transaction().execute((tx) => applyMissing(tx, place));
-  else if (recorded === 0) assertNotForeign(await tableNames(db, place), recorded, place);
+  if (recorded === LATEST_VERSION) return new Set();
+  if (!apply) return originalTables(db, await tableNames(db, place), recorded, place);
+  await db.transaction().execute((tx) => applyMissing(tx, place));
+  return new Set();
 }
 
 async function applyMissing(tx: Kysely<StoreSchema>, place: StorePlace): Promise<void> {
@@ -27,11 +32,14 @@ async function applyMissing(tx: Kysely<StoreSchema>, place: StorePlace): Promise
   const names = await tableNames(tx, place);
   // Asked by name first: on PostgreSQL a failed read would end the transaction. Read again, now under the lock.
   const recorded = names.has('fieldseal_migrations') ? await recordedVersion(tx) : 0;
-  assertNotForeign(names, recorded, place);
+  const originals = await originalTables(tx, names, recorded, place);
   for (const migration of MIGRATIONS.filter(({ version }) => version > recorded)) {
+    const copies: OriginalCopy[] = [];
+    for (const table of migration.creates) if (originals.has(table)) copies.push(await setAside(tx, place, table));
     for (const statement of migration.statements(place.dialect, (table) => qualify(table, place))) {
       await sql.raw(statement).execute(tx);
     }
+    for (const copy of copies) await restoreRows(tx, place, copy);
     await tx.insertInto('fieldseal_migrations').values({ version: migration.version }).execute();
   }
 }
@@ -74,20 +82,29 @@ async function tableNames(db: Kysely<StoreSchema>, place: StorePlace): Promise<S
   return new Set(rows.map((row) => row.name));
 }
 
-function assertNotForeign(names: ReadonlySet<string>, recorded: number, place: StorePlace): void {
-  const ours = MIGRATIONS.filter(({ version }) => version > recorded).flatMap(({ creates }) => creates);
-  const foreign = ours.find((table) => names.has(table));
-  if (foreign === undefined) return;
+/** The tables that a missing migration would create and that are there: the Python original's, or the start stops. */
+async function originalTables(
+  db: Kysely<StoreSchema>,
+  names: ReadonlySet<string>,
+  recorded: number,
+  place: StorePlace,
+): Promise<Set<keyof StoreSchema>> {
+  const missing = MIGRATIONS.filter(({ version }) => version > recorded).flatMap(({ creates }) => creates);
+  const originals = new Set<keyof StoreSchema>();
+  for (const table of missing.filter((name) => names.has(name))) {
+    if (!(await isOriginal(db, place, table))) throw foreignTable(table, place);
+    originals.add(table);
+  }
+  return originals;
+}
+
+function foreignTable(table: string, place: StorePlace): FieldsealError {
   const [where, mend] =
     place.dialect === 'sqlite'
       ? ['', 'rename that table']
       : [` in the schema ${place.schema}`, 'rename that table, or set DATABASE_SCHEMA to another schema'];
-  throw new FieldsealError(
+  return new FieldsealError(
     'ERR_STORE_FOREIGN_TABLE',
-    `A table named ${foreign} exists already${where} and was not made by Fieldseal, which needs that name; ${mend}.`,
+    `A table named ${table} exists already${where} and was not made by Fieldseal, which needs that name; ${mend}.`,
   );
-}
-
-function qualify(table: string, place: StorePlace): string {
-  return place.dialect === 'sqlite' ? table : `"${place.schema.replaceAll('"', '""')}".${table}`;
 }

@@ -4,7 +4,7 @@ import type { Dialect } from './store.js';
 
 export interface Migration {
   readonly version: number;
-  /** The tables that it creates; one of them existing beforehand is somebody else's. */
+  /** The tables that it creates; one that is there beforehand is taken over from the Python original, or refused. */
   readonly creates: readonly (keyof StoreSchema)[];
   /** Its SQL, one statement each; `qualify` puts a table's name into our schema. */
   statements(dialect: Dialect, qualify: (table: string) => string): string[];
@@ -18,6 +18,7 @@ const TYPES = {
     /** Text that is compared and sorted by its bytes. */
     name: 'text',
     time: 'text',
+    flag: 'integer',
     now: `(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`,
   },
   postgres: {
@@ -25,6 +26,7 @@ const TYPES = {
     bigint: 'bigint',
     name: 'text collate "C"',
     time: 'timestamptz',
+    flag: 'boolean',
     now: 'clock_timestamp()',
   },
 } as const satisfies Record<Dialect, Record<string, string>>;
@@ -128,6 +130,34 @@ export const MIGRATIONS: readonly Migration[] = [
         `create index fieldseal_audit_logs_timestamp on ${qualify('audit_logs')} (timestamp)`,
         `create index fieldseal_audit_logs_action on ${qualify('audit_logs')} (action, id)`,
         `create index fieldseal_audit_logs_user on ${qualify('audit_logs')} (user_id, id)`,
+      ];
+    },
+  },
+  {
+    version: 2,
+    creates: ['api_keys'],
+    statements(dialect, qualify) {
+      const { id, name, time, flag } = TYPES[dialect];
+      return [
+        `create table ${qualify('api_keys')} (
+          id ${id},
+          user_id text not null,
+          name text not null,
+          prefix ${name} not null,
+          key_hash text,
+          row_mac text,
+          encrypted_key text,
+          scopes text,
+          created_at ${time} not null,
+          expires_at ${time},
+          last_used_at ${time},
+          is_active ${flag} not null default true,
+          revoked_at ${time},
+          revoked_by text,
+          revoked_reason text
+        )`,
+        `create unique index idx_api_key_prefix on ${qualify('api_keys')} (prefix)`,
+        `create index fieldseal_api_keys_user on ${qualify('api_keys')} (user_id, id)`,
       ];
     },
   },

@@ -32,6 +32,10 @@ export function openSqlite(file: string, options: OpenSqliteOptions = {}): Datab
     return database;
   } catch (error) {
     database?.close();
+    if (readOnly && isHalfWritten(error)) {
+      finishRollback(file, name);
+      return openSqlite(file, options);
+    }
     if (isAbsentFile(error, mustExist || readOnly)) {
       throw new FieldsealError(
         'ERR_DATABASE_NOT_FOUND',
@@ -39,6 +43,23 @@ export function openSqlite(file: string, options: OpenSqliteOptions = {}): Datab
       );
     }
     throw databaseError(error, name);
+  }
+}
+
+/** A process was killed in the middle of a transaction: whoever may write has to roll it back before anybody can read. */
+function isHalfWritten(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code === 'SQLITE_READONLY_ROLLBACK';
+}
+
+function finishRollback(file: string, name: string): void {
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(file, { fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+    database.pragma('schema_version');
+  } catch (error) {
+    throw databaseError(error, name);
+  } finally {
+    database?.close();
   }
 }
 

@@ -1,16 +1,19 @@
 /** Opens the store: connects, brings the tables up to date and puts the repositories together. */
 import { Kysely } from 'kysely';
+import { apiKeyRepository } from './api-key-repository.js';
 import { auditRepository } from './audit-repository.js';
 import { DATABASE_CLOCKS } from './database-clock.js';
 import { type DatabaseTarget, databaseName } from './database-url.js';
 import { keyringRepository } from './keyring-repository.js';
-import { migrate, type StorePlace } from './migrate.js';
+import { migrate } from './migrate.js';
 import { openSqlite } from './open-sqlite.js';
 import { postgresDialect } from './postgres-dialect.js';
 import { runRepository } from './run-repository.js';
 import type { StoreSchema } from './schema.js';
 import { sqliteDialect } from './sqlite-dialect.js';
+import { sqliteWorkerDialect } from './sqlite-worker-dialect.js';
 import type { Dialect, Store, StoreTransaction } from './store.js';
+import type { StorePlace } from './store-place.js';
 import { withDatabaseErrors } from './with-database-errors.js';
 import { writerBarrier } from './writer-barrier.js';
 
@@ -21,8 +24,10 @@ export interface OpenStoreOptions {
   readonly mustExist?: boolean;
   /** Nothing can be written, and no migration runs. */
   readonly readOnly?: boolean;
-  /** false: no migration runs. Without its tables a store reads as an empty one. */
+  /** false: no migration runs. Without its tables, or before they are taken over, a store reads as an empty one. */
   readonly migrate?: boolean;
+  /** SQLite: statements run in a thread of their own, so that neither disk nor lock stops the event loop. */
+  readonly offEventLoop?: boolean;
 }
 
 /**
@@ -37,15 +42,17 @@ export async function openStore(target: DatabaseTarget, options: OpenStoreOption
     target.dialect === 'sqlite'
       ? { dialect: 'sqlite' }
       : { dialect: 'postgres', schema: options.schema ?? 'fieldseal' };
+  const emptyTables = new Set<string>();
   const connected = new Kysely<StoreSchema>({
     dialect: withDatabaseErrors(connect(target, options), {
       name: databaseName(target),
       absentTablesAreEmpty: !migrates,
+      emptyTables,
     }),
   });
   const db = place.dialect === 'sqlite' ? connected : connected.withSchema(place.schema);
   try {
-    await migrate(db, place, migrates);
+    for (const table of await migrate(db, place, migrates)) emptyTables.add(table);
   } catch (error) {
     await db.destroy();
     throw error;
@@ -59,13 +66,18 @@ export async function openStore(target: DatabaseTarget, options: OpenStoreOption
   };
 }
 
-function connect(target: DatabaseTarget, options: OpenStoreOptions) {
-  return target.dialect === 'sqlite'
-    ? sqliteDialect(openSqlite(target.file, { ...options, busyTimeoutMs: 0 }))
-    : postgresDialect(target.connectionString, options.readOnly ?? false);
+function connect(target: DatabaseTarget, { readOnly = false, mustExist = false, offEventLoop }: OpenStoreOptions) {
+  if (target.dialect === 'postgres') return postgresDialect(target.connectionString, readOnly);
+  if (offEventLoop === true) return sqliteWorkerDialect(target.file, { readOnly, mustExist });
+  return sqliteDialect(openSqlite(target.file, { readOnly, mustExist, busyTimeoutMs: 0 }));
 }
 
 function repositories(db: Kysely<StoreSchema>, dialect: Dialect): StoreTransaction {
   const clock = DATABASE_CLOCKS[dialect];
-  return { keyring: keyringRepository(db, clock), runs: runRepository(db, clock), audit: auditRepository(db) };
+  return {
+    keyring: keyringRepository(db, clock),
+    runs: runRepository(db, clock),
+    audit: auditRepository(db),
+    apiKeys: apiKeyRepository(db, clock),
+  };
 }

@@ -98,6 +98,26 @@ interface AuditLogsTable {
   user_agent: string | null;
 }
 
+interface ApiKeysTable {
+  id: Generated<number>;
+  user_id: string;
+  name: string;
+  prefix: string;
+  key_hash: string | null;
+  row_mac: string | null;
+  encrypted_key: string | null;
+  /** Separated by commas; NULL means none in rows of the Python original. */
+  scopes: string | null;
+  created_at: string;
+  expires_at: string | null;
+  last_used_at: string | null;
+  /** SQLite has 0 and 1. Written only as the SQL words true and false, which both databases know. */
+  is_active: Generated<boolean | number>;
+  revoked_at: string | null;
+  revoked_by: string | null;
+  revoked_reason: string | null;
+}
+
 export interface StoreSchema {
   fieldseal_migrations: FieldsealMigrationsTable;
   encryption_keys: EncryptionKeysTable;
@@ -107,4 +127,5 @@ export interface StoreSchema {
   sweep_ranges: SweepRangesTable;
   sweep_failures: SweepFailuresTable;
   audit_logs: AuditLogsTable;
+  api_keys: ApiKeysTable;
 }

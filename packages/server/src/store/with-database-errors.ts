@@ -1,6 +1,16 @@
 /** Wraps a Kysely dialect so that everything its driver throws is a FieldsealError. */
 import { isFieldsealError } from 'fieldseal';
-import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult, TransactionSettings } from 'kysely';
+import {
+  AliasNode,
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type QueryResult,
+  SelectQueryNode,
+  TableNode,
+  type TransactionSettings,
+} from 'kysely';
 import { databaseError } from './database-error.js';
 
 export interface DatabaseErrorOptions {
@@ -8,6 +18,8 @@ export interface DatabaseErrorOptions {
   readonly name: string;
   /** Whether a SELECT from a table that isn't there has no rows instead of failing: for stores that make no tables. */
   readonly absentTablesAreEmpty: boolean;
+  /** Tables from which a SELECT has no rows, whatever is in them. Looked at with every query, so it may grow. */
+  readonly emptyTables?: ReadonlySet<string>;
 }
 
 export function withDatabaseErrors(dialect: Dialect, options: DatabaseErrorOptions): Dialect {
@@ -70,11 +82,13 @@ class CheckedConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const { name, absentTablesAreEmpty, emptyTables } = this.#options;
+    if (emptyTables && selectedTables(query).some((table) => emptyTables.has(table))) return { rows: [] };
     try {
-      return await checked(this.#options.name, () => this.inner.executeQuery<R>(query));
+      return await checked(name, () => this.inner.executeQuery<R>(query));
     } catch (error) {
       const absent = isFieldsealError(error) && error.code === 'ERR_TABLE_NOT_FOUND';
-      if (absent && this.#options.absentTablesAreEmpty && query.query.kind === 'SelectQueryNode') return { rows: [] };
+      if (absent && absentTablesAreEmpty && SelectQueryNode.is(query.query)) return { rows: [] };
       throw error;
     }
   }
@@ -82,6 +96,15 @@ class CheckedConnection implements DatabaseConnection {
   streamQuery<R>(query: CompiledQuery, chunkSize?: number): AsyncIterableIterator<QueryResult<R>> {
     return this.inner.streamQuery<R>(query, chunkSize);
   }
+}
+
+/** The tables after FROM, when the query is a SELECT of the query builder's. */
+function selectedTables({ query }: CompiledQuery): string[] {
+  if (!SelectQueryNode.is(query)) return [];
+  return (query.from?.froms ?? []).flatMap((from) => {
+    const table = AliasNode.is(from) ? from.node : from;
+    return TableNode.is(table) ? [table.table.identifier.name] : [];
+  });
 }
 
 /** Kysely gives a driver back the connections that it acquired from it. */

@@ -3,7 +3,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import { FieldsealError, isFieldsealError, type KeyringSnapshot } from 'fieldseal';
 import { decodeRowKey, encodeRowKey } from './row-key.js';
 import { rowWork } from './row-work.js';
-import type { RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
+import type { Awaitable, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
 import type { SweptTable } from './swept-table.js';
 import type { Tally } from './tally.js';
 import type { Transform } from './transform.js';
@@ -34,12 +34,12 @@ export type CommitBatch = (
   rows: readonly SweptRow[],
   work: (row: SweptRow) => RowWork,
   checkpoint: { readonly cursor: string | null; readonly done: boolean; readonly tally: Tally },
-) => Tally;
+) => Awaitable<Tally>;
 
-async function retryBusy<T>(work: () => T): Promise<T> {
+async function retryBusy<T>(work: () => Awaitable<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return work();
+      return await work();
     } catch (error) {
       const isBusy = isFieldsealError(error) && error.code === 'ERR_DATABASE_BUSY';
       if (!isBusy || tries === BUSY_TRIES) throw error;
@@ -61,7 +61,7 @@ export async function walkRange(
   commit: CommitBatch,
 ): Promise<Tally> {
   const { table, part } = range;
-  const work = rowWork(table, ring, transform);
+  const work = rowWork(table, ring, transform, (text) => database.canStore(text));
   let cursor = range.cursor === null ? null : decodeRowKey(range.cursor);
   let tally = range.tally;
   for (;;) {

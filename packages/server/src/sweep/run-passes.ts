@@ -9,7 +9,7 @@ import { type CommitBatch, type Pace, walkRange } from './range-walk.js';
 import type { SweepDatabase } from './sweep-database.js';
 import type { SweptTable } from './swept-table.js';
 import { emptyTally, NO_RECORDS, sumCounts, sumHeld, type Tally } from './tally.js';
-import { COUNT_HELD, type FailureReason, leftToDo, TRANSFORMS } from './transform.js';
+import { type FailureReason, leftToDo, TRANSFORMS, verifyingTransform } from './transform.js';
 
 /** Sweeping passes: what is still left after these is reported, not chased for ever. */
 const MAX_SWEEPS = 3;
@@ -82,10 +82,10 @@ async function countRecords(context: PassContext): Promise<number> {
   let records = 0;
   for (const { tableName, part } of parts(context.tables)) {
     const table = tableOf(context, tableName);
-    let batch = context.database.count(table, part, null, COUNT_ROWS);
+    let batch = await context.database.count(table, part, null, COUNT_ROWS);
     while (batch && !context.pace.stop.aborted) {
       records += batch.records;
-      batch = context.database.count(table, part, batch.last, COUNT_ROWS);
+      batch = await context.database.count(table, part, batch.last, COUNT_ROWS);
     }
   }
   return records;
@@ -104,7 +104,7 @@ async function walkPass(
   commitFor: (table: SweptTable, range: PlannedRange, others: () => readonly RangeTally[]) => CommitBatch,
 ): Promise<RangeTally[]> {
   const isVerifying = context.kind === 'verify' || pass % 2 === 0;
-  const transform = isVerifying && context.kind !== 'verify' ? COUNT_HELD : TRANSFORMS[context.kind];
+  const transform = isVerifying ? verifyingTransform(context.kind) : TRANSFORMS[context.kind];
   const tallies = ranges.map(({ tableName, tally }): RangeTally => ({ table: tableName, tally }));
   for (const [i, range] of ranges.entries()) {
     if (range.state === 'done') continue;
@@ -114,8 +114,8 @@ async function walkPass(
       const done = sumRecords(tallies).total;
       context.onProgress({ pass, verifying: isVerifying, table: table.name, done, total: Math.max(done, total) });
     };
-    const reported: CommitBatch = (rows, ...rest) => {
-      const tally = commit(rows, ...rest);
+    const reported: CommitBatch = async (rows, ...rest) => {
+      const tally = await commit(rows, ...rest);
       tallies[i] = { table: range.tableName, tally };
       if (rows.length > 0) report();
       return tally;

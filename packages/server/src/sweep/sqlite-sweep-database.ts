@@ -31,6 +31,10 @@ export class SqliteSweepDatabase implements SweepDatabase {
     this.#db = db;
   }
 
+  canStore(): boolean {
+    return true;
+  }
+
   read(table: SweptTable, part: RangePart, cursor: RowKey | null, limit: number): SweptRow[] {
     const columns = table.fields.map((field) => quoteName(field.column));
     return this.guarded(() =>

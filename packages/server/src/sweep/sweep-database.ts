@@ -1,4 +1,4 @@
-/** What a sweep asks of the database that it walks over. SQLite has one; PostgreSQL has none yet. */
+/** What a sweep asks of the database that it walks over: the same of SQLite and of PostgreSQL. */
 import type { RecordCounts, SweepRange } from '../store/store.js';
 import type { RowKey } from './row-key.js';
 import type { SweptTable } from './swept-table.js';
@@ -22,8 +22,8 @@ export interface FieldChange {
 export interface RowWork {
   readonly changes: readonly FieldChange[];
   readonly failures: readonly { readonly fieldIndex: number; readonly reason: FailureReason }[];
-  /** Adds the row to the counts. */
-  count(tally: Tally): void;
+  /** Adds the row to the counts; with `isSkipped`, what was to be written counts as skipped. */
+  count(tally: Tally, isSkipped?: boolean): void;
 }
 
 /** Where a range stands after a batch; commits with the batch's rows. */
@@ -42,20 +42,27 @@ export interface Checkpoint {
 /** The part of a table that a range walks. */
 export type RangePart = SweepRange['part'];
 
+/** SQLite answers at once, PostgreSQL later. */
+export type Awaitable<T> = T | Promise<T>;
+
 /** The database under a sweep. Reading holds no lock for longer than one batch. */
 export interface SweepDatabase {
+  /** Whether the database's text can hold a value; PostgreSQL's has no NUL. */
+  canStore(text: string): boolean;
   /** The next `limit` rows behind `cursor` (null: from the beginning), in the order of the key. */
-  read(table: SweptTable, part: RangePart, cursor: RowKey | null, limit: number): SweptRow[];
+  read(table: SweptTable, part: RangePart, cursor: RowKey | null, limit: number): Awaitable<SweptRow[]>;
   /** How many records the next `limit` rows behind `cursor` have, and the last one's key; null when there are none. */
   count(
     table: SweptTable,
     part: RangePart,
     cursor: RowKey | null,
     limit: number,
-  ): { records: number; last: RowKey } | null;
+  ): Awaitable<{ records: number; last: RowKey } | null>;
   /**
    * Writes a batch, its failures and its checkpoint in one transaction. Every write is guarded by the value that was
-   * read; a row that a concurrent write won is read again and `work` is asked anew. `fence` must still be the run's.
+   * read; a row that a concurrent write won is read again and `work` is asked anew, and a row that takes no write after
+   * that counts as skipped (SQLite: fails). PostgreSQL cuts a batch that meets locks into several transactions, each with
+   * its own checkpoint. `fence` must still be the run's.
    * Returns the range's counts after the batch; `checkpoint.tally` stays as it is.
    * @throws FieldsealError `ERR_RUN_LOST` when the fence is not the run's any more; nothing is written then
    */
@@ -65,6 +72,6 @@ export interface SweepDatabase {
     rows: readonly SweptRow[],
     work: (row: SweptRow) => RowWork,
     checkpoint: Checkpoint,
-  ): Tally;
-  close(): void;
+  ): Awaitable<Tally>;
+  close(): Awaitable<void>;
 }

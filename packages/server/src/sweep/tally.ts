@@ -12,10 +12,14 @@ export type Tally = Record<string, ColumnTally>;
 
 export const NO_RECORDS: Readonly<RecordCounts> = { total: 0, rotated: 0, current: 0, skipped: 0, failed: 0 };
 
-/** Adds one outcome to a tally that has the column. */
-export function countOutcome(tally: Tally, column: string, outcome: Outcome): void {
+/** Adds one outcome to a tally that has the column. One that was to be written and is skipped holds what it held. */
+export function countOutcome(tally: Tally, column: string, outcome: Outcome, isSkipped = false): void {
   const counts = tally[column] as ColumnTally;
   counts.total++;
+  if (outcome.kind === 'write' && isSkipped) {
+    counts.skipped++;
+    return;
+  }
   if (outcome.kind === 'write') counts.rotated++;
   else if (outcome.kind === 'current') counts.current++;
   else counts.failed++;

@@ -62,10 +62,23 @@ function plaintextOutcome(field: Field<unknown>): Outcome {
 }
 
 /** Counts under what each value is kept, whatever the declaration says: the verifying pass behind the other kinds. */
-export const COUNT_HELD: Transform = forEach((_ring, field, opened) => {
+const COUNT_HELD: Transform = forEach((_ring, field, opened) => {
   field.decode(opened.bytes);
   return { kind: 'current', holds: opened.keyVersion ?? PLAINTEXT };
 });
+
+/** The same behind `encrypt`: plaintext that cannot be encrypted was reported by the sweeping pass, and is nothing left to do. */
+const COUNT_ENCRYPTED: Transform = forEach((ring, field, opened) => {
+  const value = field.decode(opened.bytes);
+  if (opened.keyVersion === null) field.encryptNow(ring, value);
+  return { kind: 'current', holds: opened.keyVersion ?? PLAINTEXT };
+});
+
+/** The transform of the verifying pass behind a run of that kind. */
+export function verifyingTransform(kind: RunKind): Transform {
+  if (kind === 'verify') return TRANSFORMS.verify;
+  return kind === 'encrypt' ? COUNT_ENCRYPTED : COUNT_HELD;
+}
 
 /** The transform of each kind of run. */
 export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {

@@ -93,13 +93,15 @@ export async function claimRun({ driver }: Dependencies, store: Store, run: Run)
 }
 
 function columnReports(context: PassContext, { first, last }: PassesResult): ColumnReport[] {
-  return context.tables.flatMap(({ name, fields }) =>
-    fields.map(({ column }) => {
+  return context.tables.flatMap(({ name, fields, isOwn }) => {
+    const reports = fields.map(({ column }) => {
       const tallies = (ranges: PassesResult['first']) =>
         ranges.flatMap(({ table, tally }) => (table === name && tally[column] ? [tally[column]] : []));
       return { table: name, column, ...sumCounts(tallies(first)), held: sumHeld(tallies(last)) };
-    }),
-  );
+    });
+    // What nobody declared is worth a line only when there is something in it.
+    return isOwn ? reports.filter(({ total, held }) => total > 0 || Object.keys(held).length > 0) : reports;
+  });
 }
 
 /** What a dry run came to: the report that the real one would begin with. */
@@ -175,7 +177,7 @@ function lost(id: number): FieldsealError {
 }
 
 /** Leaves the run so that it can go on later, and says so. Its checkpoint is in the database already. */
-async function pause(store: Store, { run, fence }: ClaimedRun, error: unknown): Promise<never> {
+async function pause(stop: AbortSignal, store: Store, { run, fence }: ClaimedRun, error: unknown): Promise<never> {
   if (isFieldsealError(error) && error.code === 'ERR_RUN_LOST') {
     const now = await store.runs.get(run.id);
     if (now?.status === 'paused' || now?.status === 'cancelled') {
@@ -188,8 +190,11 @@ async function pause(store: Store, { run, fence }: ClaimedRun, error: unknown): 
   // The database may be what failed; then the lease runs out by itself and the run counts as stalled.
   await store
     .transaction(async (tx) => {
-      const change = { status: 'paused' as const, errorDetails: isStop ? null : reason, release: true };
-      if (await tx.runs.update(run.id, fence, change)) await auditRun(tx, run, 'paused', {});
+      // A service that shuts down leaves its run under way: the next one to start goes on with it.
+      const isShutdown = isStop && stop.reason === 'shutdown';
+      const paused = { status: 'paused' as const, errorDetails: isStop ? null : reason };
+      const isOurs = await tx.runs.update(run.id, fence, { ...(!isShutdown && paused), release: true });
+      if (isOurs && !isShutdown) await auditRun(tx, run, 'paused', {});
     })
     .catch(() => {});
   if (isStop)
@@ -218,7 +223,7 @@ export async function driveRun(
     const context = passContext(deps, run.kind, run.newKeyVersion, ring, { tables, database }, options);
     return await finish(store, claimed, context, await runPasses(store, claimed.run, claimed.fence, context));
   } catch (error) {
-    return pause(store, claimed, error);
+    return pause(deps.stop, store, claimed, error);
   }
 }
 

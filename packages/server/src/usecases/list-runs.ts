@@ -3,7 +3,7 @@ import { FieldsealError } from 'fieldseal';
 import { openStore } from '../store/open-store.js';
 import type { Run, RunStatus, Store, SweepFailure } from '../store/store.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
-import type { Dependencies } from './dependencies.js';
+import type { Dependencies, Driver } from './dependencies.js';
 
 const LISTED_RUNS = 20;
 const LISTED_FAILURES = 100;
@@ -20,7 +20,8 @@ export interface RunDetails extends RunView {
   readonly failures: readonly Omit<SweepFailure, 'runId'>[];
 }
 
-function view({ report, owner, leased, fence: _fence, ...run }: Run, { driver }: Dependencies): RunView {
+/** A run as it is shown. */
+export function runView({ report, owner, leased, fence: _fence, ...run }: Run, driver: Driver): RunView {
   const { total, rotated, current, skipped, failed } = run.counts;
   const isOver = run.completedAt !== null && run.status !== 'cancelled' && run.status !== 'failed';
   const done = rotated + current + skipped + failed;
@@ -46,7 +47,9 @@ export async function withReadOnlyStore<T>(
 
 /** The newest runs. */
 export async function listRuns(deps: Dependencies): Promise<RunView[]> {
-  return withReadOnlyStore(deps, async (store) => (await store.runs.list(LISTED_RUNS)).map((run) => view(run, deps)));
+  return withReadOnlyStore(deps, async (store) =>
+    (await store.runs.list(LISTED_RUNS)).map((run) => runView(run, deps.driver)),
+  );
 }
 
 /** One run. @throws FieldsealError `ERR_RUN_NOT_FOUND` */
@@ -55,6 +58,6 @@ export async function getRun(deps: Dependencies, id: number): Promise<RunDetails
     const run = await store.runs.get(id);
     if (!run) throw new FieldsealError('ERR_RUN_NOT_FOUND', `There is no run ${id}; \`fieldseal status\` lists them.`);
     const failures = await store.runs.failures(id, LISTED_FAILURES);
-    return { ...view(run, deps), failures: failures.map(({ runId: _runId, ...failure }) => failure) };
+    return { ...runView(run, deps.driver), failures: failures.map(({ runId: _runId, ...failure }) => failure) };
   });
 }

@@ -1,57 +1,145 @@
 /** Opens what a sweep needs: the declared tables, checked against the database, and the store beside them. */
-import { type FieldsealConfig, FieldsealError } from 'fieldseal';
+import { type FieldsealConfig, FieldsealError, isFieldsealError } from 'fieldseal';
+import { databaseName } from '../store/database-url.js';
 import { openSqlite } from '../store/open-sqlite.js';
 import { openStore } from '../store/open-store.js';
-import type { Store } from '../store/store.js';
+import type { RunKind, Store } from '../store/store.js';
+import { postgresOwnTables, sqliteOwnTables, sweepsOwnTables } from '../sweep/own-tables.js';
+import { postgresPreflight } from '../sweep/postgres-preflight.js';
+import { PostgresSession } from '../sweep/postgres-session.js';
+import { PostgresSweepDatabase } from '../sweep/postgres-sweep-database.js';
 import { sqlitePreflight } from '../sweep/sqlite-preflight.js';
 import { SqliteSweepDatabase } from '../sweep/sqlite-sweep-database.js';
 import type { SweepDatabase } from '../sweep/sweep-database.js';
-import type { SweptTable } from '../sweep/swept-table.js';
+import type { PostgresSweptTable, Preflight, SweptTable } from '../sweep/swept-table.js';
 import type { Dependencies } from './dependencies.js';
+import { withReadOnlyStore } from './list-runs.js';
 
 /** Closed by whoever opened it. */
 export interface OpenTables {
-  readonly config: FieldsealConfig;
+  /** Null: there is none, and only the service's own columns are swept. */
+  readonly config: FieldsealConfig | null;
   readonly tables: readonly SweptTable[];
   readonly database: SweepDatabase;
   readonly store: Store;
   close(): Promise<void>;
 }
 
-/**
- * The declaration is checked before the store is opened, so that a wrong one leaves no trace in the database.
- * @throws FieldsealError of the configuration, the preflight and the store
- */
-export async function openTables(
-  { target, schema, loadConfig, notify }: Dependencies,
-  { readOnly, allowTriggers }: { readonly readOnly: boolean; readonly allowTriggers: boolean },
-): Promise<OpenTables> {
-  const config = await loadConfig();
-  if (target.dialect !== 'sqlite') {
-    throw new FieldsealError(
-      'ERR_DATABASE_URL',
-      'Sweeps run on SQLite so far; DATABASE_URL names a PostgreSQL database.',
-    );
-  }
-  const file = openSqlite(target.file, { mustExist: true, readOnly });
-  const database = new SqliteSweepDatabase(file);
+export interface OpenTablesOptions {
+  readonly kind: RunKind;
+  readonly readOnly: boolean;
+  readonly allowTriggers: boolean;
+  /**
+   * Refuses what must not go on, such as a keyring that does not open. `reading` is a store that can only be read, and
+   * has no tables yet if this is the first command; `config` is null where there is none.
+   */
+  check(config: FieldsealConfig | null, reading: Store): Promise<unknown>;
+}
+
+/** A connection for sweeping, before it is known what is swept. */
+interface Connection<Table extends SweptTable> {
+  preflight(config: FieldsealConfig, options: OpenTablesOptions): Promise<Preflight<Table>>;
+  ownTables(): Promise<Table[]>;
+  sweep(tables: readonly Table[]): SweepDatabase;
+  close(): Promise<void>;
+}
+
+function connectSqlite(file: string, readOnly: boolean): Connection<SweptTable> {
+  const db = openSqlite(file, { mustExist: true, readOnly });
+  const database = new SqliteSweepDatabase(db);
+  return {
+    preflight: async ({ model }, { allowTriggers }) =>
+      database.guarded(() => sqlitePreflight(db, model, allowTriggers)),
+    ownTables: async () => database.guarded(() => sqliteOwnTables(db)),
+    sweep: () => database,
+    close: async () => database.close(),
+  };
+}
+
+async function connectPostgres(
+  { target, schema }: Dependencies,
+  connectionString: string,
+  readOnly: boolean,
+): Promise<Connection<PostgresSweptTable>> {
+  const session = await PostgresSession.open({ connectionString, name: databaseName(target), readOnly });
+  return {
+    preflight: ({ model }, { kind, allowTriggers }) =>
+      postgresPreflight(session, model, { kind, allowTriggers, serviceSchema: schema }),
+    ownTables: () => postgresOwnTables((...args) => session.query(...args), schema),
+    sweep: (tables) => new PostgresSweepDatabase(session, schema, tables),
+    close: () => session.close(),
+  };
+}
+
+/** The configuration, or the reason why there is none if this kind of run can do without. */
+async function configOf({ loadConfig }: Dependencies, kind: RunKind): Promise<FieldsealConfig | FieldsealError> {
   try {
-    const { tables, triggers } = database.guarded(() => sqlitePreflight(file, config.model, allowTriggers));
+    return await loadConfig();
+  } catch (error) {
+    const isAbsent = isFieldsealError(error) && error.code === 'ERR_CONFIG_NOT_FOUND';
+    if (isAbsent && sweepsOwnTables(kind)) return error;
+    throw error;
+  }
+}
+
+async function open<Table extends SweptTable>(
+  deps: Dependencies,
+  connection: Connection<Table>,
+  found: FieldsealConfig | FieldsealError,
+  options: OpenTablesOptions,
+): Promise<OpenTables> {
+  const { target, schema, notify } = deps;
+  const { kind, readOnly } = options;
+  const config = found instanceof FieldsealError ? null : found;
+  let declared: readonly Table[] = [];
+  if (config === null) {
+    // Without a declaration and without columns of the service's own there would be nothing to do.
+    if ((await connection.ownTables()).length === 0) throw found;
+    notify({ type: 'warning', text: 'there is no fieldseal.config: only the columns of Fieldseal itself are swept' });
+  } else {
+    const { tables, triggers } = await connection.preflight(config, options);
     for (const trigger of triggers)
       notify({ type: 'warning', text: `allowed to run on every update: the trigger ${trigger}` });
-    const store = await openStore(target, { schema, mustExist: true, readOnly });
+    declared = tables;
+  }
+  await withReadOnlyStore(deps, (reading) => options.check(config, reading));
+  const store = await openStore(target, { schema, mustExist: true, readOnly });
+  try {
+    const own = sweepsOwnTables(kind) ? await connection.ownTables() : [];
+    const tables = [...declared, ...own.filter(({ name }) => !declared.some((table) => table.name === name))];
     return {
       config,
       tables,
-      database,
+      database: connection.sweep(tables),
       store,
       async close() {
-        database.close();
+        await connection.close();
         await store.close();
       },
     };
   } catch (error) {
-    database.close();
+    await store.close();
     throw error;
   }
+}
+
+/**
+ * The declaration is checked, and then `check` asked of a store that can only be read, before any table is made: what
+ * is refused leaves no trace in the database. Rotating and verifying include the service's own encrypted columns, and can do without a declaration.
+ * @throws FieldsealError of the configuration, the preflight and the store
+ */
+export async function openTables(deps: Dependencies, options: OpenTablesOptions): Promise<OpenTables> {
+  const { target } = deps;
+  const config = await configOf(deps, options.kind);
+  const openWith = async <Table extends SweptTable>(connection: Connection<Table>): Promise<OpenTables> => {
+    try {
+      return await open(deps, connection, config, options);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  };
+  return target.dialect === 'sqlite'
+    ? openWith(connectSqlite(target.file, options.readOnly))
+    : openWith(await connectPostgres(deps, target.connectionString, options.readOnly));
 }

@@ -1,5 +1,13 @@
 /** `rotate`: a new key version, every value moved to it, and the old one counted to zero. */
-import { addKey, FieldsealError, KeyringSnapshot, promoteKey, RootKey, type Secret } from 'fieldseal';
+import {
+  addKey,
+  type FieldsealConfig,
+  FieldsealError,
+  KeyringSnapshot,
+  promoteKey,
+  RootKey,
+  type Secret,
+} from 'fieldseal';
 import type { Run, Store } from '../store/store.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
@@ -12,7 +20,7 @@ import {
   passContext,
   type SweepOptions,
 } from './drive-run.js';
-import { type OpenTables, openTables } from './open-tables.js';
+import { openTables } from './open-tables.js';
 import {
   auditKey,
   changeKeyring,
@@ -116,8 +124,15 @@ async function promote(
   return keyring.ring;
 }
 
-function assertMayRotate(open: OpenTables, given: GivenRotation | null): void {
-  if (given || open.config.keys === 'stored') return;
+/** Without a configuration only the service's own columns are swept, and the service reads the stored ring. */
+async function assertMayRotate(
+  config: FieldsealConfig | null,
+  store: Store,
+  given: GivenRotation | null,
+): Promise<void> {
+  if (given || config === null || config.keys === 'stored') return;
+  // A rotation from OLD to NEW that was interrupted goes on without being told the keys again.
+  if (await findUnfinished(store, 'rotate')) return;
   throw new FieldsealError(
     'ERR_ROTATE_ENV_KEYS',
     "The configuration says keys: 'env': readers that know only ENCRYPTION_KEY could not read a random new key. Use " +
@@ -132,9 +147,16 @@ function assertMayRotate(open: OpenTables, given: GivenRotation | null): void {
 export async function rotateKeys(deps: Dependencies, options: RotateOptions): Promise<SweepReport> {
   const { given } = options;
   const keys = rotationKeys(deps, given);
-  const open = await openTables(deps, { readOnly: options.dryRun, allowTriggers: options.allowTriggers });
+  const open = await openTables(deps, {
+    kind: 'rotate',
+    readOnly: options.dryRun,
+    allowTriggers: options.allowTriggers,
+    async check(config, reading) {
+      await assertMayRotate(config, reading, given);
+      await openServiceKeyring(reading, keys, false);
+    },
+  });
   try {
-    assertMayRotate(open, given);
     const keyring = await openServiceKeyring(open.store, keys, !options.dryRun);
     adviseRootKey(deps, keyring);
     if (options.dryRun) {

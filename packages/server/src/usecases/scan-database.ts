@@ -1,28 +1,15 @@
 /** `scan`: which columns hold tokens, plaintext or both, and which undeclared ones look like personal data. */
-import { encryptedString, Field, FieldsealError, isFieldsealError, type KeyringSnapshot, type Model } from 'fieldseal';
-import { databaseError } from '../store/database-error.js';
+import { encryptedString, Field, isFieldsealError, type KeyringSnapshot, type Model } from 'fieldseal';
+import { databaseName } from '../store/database-url.js';
 import { openSqlite } from '../store/open-sqlite.js';
-import type { StoreSchema } from '../store/schema.js';
 import { looksLike, type PersonalDataKind } from '../sweep/personal-data.js';
-import { sameName } from '../sweep/sql-tokens.js';
-import { type CatalogueTable, readTables } from '../sweep/sqlite-catalogue.js';
-import { readSamples } from '../sweep/sqlite-samples.js';
+import { PostgresSession } from '../sweep/postgres-session.js';
+import { postgresScanSource, type ScannedTable, type ScanSource, sqliteScanSource } from '../sweep/scan-source.js';
 import { PLAINTEXT } from '../sweep/transform.js';
 import type { Dependencies } from './dependencies.js';
 import { withReadOnlyStore } from './list-runs.js';
 import { openServiceKeyring } from './service-keyring.js';
 import { givenKeys } from './sweep-tables.js';
-
-const OWN_TABLES: Readonly<Record<keyof StoreSchema, true>> = {
-  audit_logs: true,
-  encryption_key_rotations: true,
-  encryption_keys: true,
-  fieldseal_migrations: true,
-  keyring_readers: true,
-  keyring_state: true,
-  sweep_failures: true,
-  sweep_ranges: true,
-};
 
 /** What was seen in one column. */
 export interface ColumnScan {
@@ -46,7 +33,7 @@ export interface ScanReport {
 
 function scanColumn(
   samples: readonly string[],
-  table: CatalogueTable,
+  table: ScannedTable,
   column: string,
   isDeclared: boolean,
   ring: KeyringSnapshot | null,
@@ -70,12 +57,11 @@ function scanColumn(
   };
 }
 
-function declarationFor(columns: readonly ColumnScan[], tables: readonly CatalogueTable[]): string | null {
+function declarationFor(columns: readonly ColumnScan[], tables: readonly ScannedTable[]): string | null {
   const wanted = columns.filter(({ declared, looksLike: kind, held }) => !declared && (kind || hasTokens(held)));
   if (wanted.length === 0) return null;
   const lines = [...new Set(wanted.map(({ table }) => table))].flatMap((name) => {
-    const keys = (tables.find((table) => table.name === name)?.columns ?? []).filter(({ keyPlace }) => keyPlace > 0);
-    const key = keys.sort((a, b) => a.keyPlace - b.keyPlace).map((column) => JSON.stringify(column.name));
+    const key = (tables.find((table) => table.name === name)?.key ?? []).map((column) => JSON.stringify(column));
     const own = wanted.filter(({ table }) => table === name);
     return [
       `    ${JSON.stringify(name)}: {`,
@@ -118,45 +104,62 @@ async function loadModel(deps: Dependencies): Promise<Model | null> {
   }
 }
 
+/** Opens the database for reading only. */
+async function withScanSource<T>(
+  { target, schema }: Dependencies,
+  work: (source: ScanSource) => Promise<T>,
+): Promise<T> {
+  const name = databaseName(target);
+  if (target.dialect === 'sqlite') {
+    const db = openSqlite(target.file, { readOnly: true });
+    try {
+      return await work(sqliteScanSource(db, name));
+    } finally {
+      db.close();
+    }
+  }
+  const session = await PostgresSession.open({ connectionString: target.connectionString, name, readOnly: true });
+  try {
+    return await work(postgresScanSource(session, schema));
+  } finally {
+    await session.close();
+  }
+}
+
+/** The declared columns, each with the table that its name means (null: there is none). */
+async function declaredColumns(source: ScanSource, tables: readonly ScannedTable[], model: Model | null) {
+  const declared: { name: string; column: string; table: ScannedTable | null }[] = [];
+  for (const [name, { columns }] of Object.entries(model?.tables ?? {})) {
+    const table = await source.find(tables, name);
+    declared.push(...Object.keys(columns).map((column) => ({ name, column, table })));
+  }
+  return declared;
+}
+
 /**
  * Samples every text column; writes nothing. Without a key, tokens cannot be told from text and count as plaintext.
  * @throws FieldsealError of the database, the keyring and the configuration (which may be absent)
  */
 export async function scanDatabase(deps: Dependencies): Promise<ScanReport> {
-  const { target } = deps;
-  if (target.dialect !== 'sqlite') {
-    throw new FieldsealError(
-      'ERR_DATABASE_URL',
-      'Scans run on SQLite so far; DATABASE_URL names a PostgreSQL database.',
-    );
-  }
   const model = await loadModel(deps);
-  const declared = Object.entries(model?.tables ?? {}).flatMap(([table, { columns }]) =>
-    Object.keys(columns).map((column) => ({ table, column })),
-  );
-  const db = openSqlite(target.file, { readOnly: true });
-  try {
+  return withScanSource(deps, async (source) => {
     const ring = await openRing(deps);
-    const tables = readTables(db).filter(({ name }) => !Object.hasOwn(OWN_TABLES, name));
-    const columns = tables.flatMap((table) =>
-      table.columns.map(({ name }) => {
-        const isDeclared = declared.some((d) => sameName(d.table, table.name) && sameName(d.column, name));
-        return scanColumn(readSamples(db, table, name), table, name, isDeclared, ring);
-      }),
-    );
-    const absent = declared.filter(
-      (d) => !columns.some(({ table, column }) => sameName(d.table, table) && sameName(d.column, column)),
-    );
+    const tables = await source.tables();
+    const declared = await declaredColumns(source, tables, model);
+    const columns: ColumnScan[] = [];
+    for (const table of tables) {
+      for (const column of table.columns) {
+        const isDeclared = declared.some((d) => d.table === table && source.isSameColumn(d.column, column));
+        columns.push(scanColumn(await source.samples(table, column), table, column, isDeclared, ring));
+      }
+    }
+    const absent = declared.filter((d) => !d.table?.columns.some((column) => source.isSameColumn(d.column, column)));
     return {
       columns: columns.filter(
         ({ declared: isDeclared, looksLike: kind, held }) => isDeclared || kind || hasTokens(held),
       ),
-      absent: absent.map(({ table, column }) => `${table}.${column}`),
+      absent: absent.map(({ name, column }) => `${name}.${column}`),
       declaration: declarationFor(columns, tables),
     };
-  } catch (error) {
-    throw databaseError(error, `The database ${target.file}`);
-  } finally {
-    db.close();
-  }
+  });
 }

@@ -129,7 +129,7 @@ export async function changeKeyring(
   if (current.hasOtherRoots) {
     throw new FieldsealError(
       'ERR_KEYRING_ROOT',
-      'The keyring is wrapped under a second root key, for a rotation that is not finalized; run `fieldseal rotate OLD NEW --finalize` first.',
+      'The keyring is wrapped under a second root key, for a rotation that is not finalized; finish it with `fieldseal rotate OLD NEW`, then the same with --finalize.',
     );
   }
   await tx.keyring.save(sealKeyring(ring, roots), current.ring.generation);

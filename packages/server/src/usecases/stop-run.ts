@@ -2,13 +2,13 @@
 import { FieldsealError } from 'fieldseal';
 import { openStore } from '../store/open-store.js';
 import type { Dependencies } from './dependencies.js';
+import { getRun } from './list-runs.js';
 
 /** @throws FieldsealError `ERR_RUN_NOT_FOUND`, also when the run is over already */
-export async function stopRun(
-  { target, schema }: Dependencies,
-  id: number,
-  status: 'paused' | 'cancelled',
-): Promise<void> {
+export async function stopRun(deps: Dependencies, id: number, status: 'paused' | 'cancelled'): Promise<void> {
+  const { target, schema } = deps;
+  // Read first: a database without any run, or without our tables, is left as it is.
+  await getRun(deps, id);
   const store = await openStore(target, { schema, mustExist: true });
   try {
     await store.transaction(async (tx) => {

@@ -5,12 +5,12 @@ import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
 import { driveRun, dryRun, findOrCreateRun, passContext, type SweepOptions } from './drive-run.js';
 import { openTables } from './open-tables.js';
+import { keysToOpen } from './service.js';
 import { type GivenKeys, openServiceKeyring, type ServiceKeyring } from './service-keyring.js';
 
-/** The keys that a process finds in its environment: `ROOT_KEY` wraps the ring, or `ENCRYPTION_KEY` where it is not set. */
+/** The keys to open the ring with. */
 export function givenKeys({ keys }: Dependencies): GivenKeys {
-  const root = keys.root ?? keys.current;
-  return { current: keys.current, previous: keys.previous, roots: root ? [root] : [] };
+  return keysToOpen(keys);
 }
 
 /** Says once, when the ring is made, that a root key of its own would be better. */
@@ -44,15 +44,17 @@ export async function sweepTables(
   options: SweepOptions,
 ): Promise<SweepReport> {
   const open = await openTables(deps, {
+    kind,
     readOnly: options.dryRun,
     allowTriggers: options.allowTriggers || kind === 'verify',
+    check: (_config, reading) => openServiceKeyring(reading, givenKeys(deps), false),
   });
   try {
     const { config, store } = open;
     const keyring = await openServiceKeyring(store, givenKeys(deps), !options.dryRun);
     const { ring } = keyring;
     adviseRootKey(deps, keyring);
-    if (kind === 'encrypt') assertReadable(config, ring, deps);
+    if (kind === 'encrypt' && config) assertReadable(config, ring, deps);
     if (options.dryRun) return await dryRun(passContext(deps, kind, null, ring, open, options), null);
     const run = await findOrCreateRun(store, {
       kind,

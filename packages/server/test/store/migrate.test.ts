@@ -108,7 +108,7 @@ describe.each([
         await expect(open(options)).rejects.toMatchObject({
           code: 'ERR_STORE_NEWER',
           message:
-            'The tables of the store are of version 999, and this Fieldseal knows them up to 1; upgrade Fieldseal.',
+            'The tables of the store are of version 999, and this Fieldseal knows them up to 2; upgrade Fieldseal.',
         });
       }
     }));
@@ -164,6 +164,9 @@ describe.each([
         expect(await store.runs.ranges(1, 1)).toEqual([]);
         expect(await store.runs.failures(1, 10)).toEqual([]);
         expect(await store.audit.list({ limit: 10 })).toEqual([]);
+        expect(await store.audit.count({})).toBe(0);
+        expect(await store.apiKeys.get(1)).toBeNull();
+        expect(await store.apiKeys.list({ userId: null, limit: 10 })).toEqual([]);
         await expect(store.audit.insert({ action: 'a', resourceType: 'b', status: 'success' })).rejects.toMatchObject({
           code: expect.stringMatching(/^ERR_(TABLE_NOT_FOUND|DATABASE_READ_ONLY)$/),
         });

@@ -1,3 +1,4 @@
+import { describe, expect, it } from 'vitest';
 import { openStore } from '../../src/store/open-store.js';
 import type { Store } from '../../src/store/store.js';
 import { withPostgresSchema } from '../postgres.js';
@@ -19,3 +20,25 @@ storeContract('PostgreSQL', (work) =>
     }
   }),
 );
+
+describe('a store on PostgreSQL', () => {
+  it('goes on after the server has ended its connections', () =>
+    withPostgresSchema(async ({ url, schema, client }) => {
+      const connectionString = `${url}?application_name=${schema}`;
+      const store = await openStore({ dialect: 'postgres', connectionString }, { schema });
+      const row = { action: 'a', resourceType: 'key', status: 'success' } as const;
+      for (let count = 1; count <= 3; count++) {
+        await Promise.all([store.audit.insert(row), store.transaction((tx) => tx.audit.insert(row))]);
+        // The second argument waits until the backends are gone.
+        const { rows } = await client.query(
+          'select pg_terminate_backend(pid, 5000) as gone from pg_stat_activity where application_name = $1',
+          [schema],
+        );
+        expect(rows).toContainEqual({ gone: true });
+        // What the server said last is heard within a turn of the event loop.
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(await store.audit.count({})).toBe(2 * count);
+      }
+      await store.close();
+    }));
+});

@@ -1,6 +1,7 @@
 /** What every store promises, whatever database it is on. */
 import { describe, expect, it } from 'vitest';
-import type { Store } from '../../src/store/store.js';
+import type { AuditFilter, Store } from '../../src/store/store.js';
+import { apiKeyContract } from './api-key-contract.js';
 import { keyringContract, RING } from './keyring-contract.js';
 import { runContract } from './run-contract.js';
 import { NEW_RUN, RFC_3339_UTC, type WithStore, withOneStore, withTwoStores } from './store-under-test.js';
@@ -8,6 +9,7 @@ import { NEW_RUN, RFC_3339_UTC, type WithStore, withOneStore, withTwoStores } fr
 export function storeContract(name: string, withStore: WithStore): void {
   keyringContract(name, withStore);
   runContract(name, withStore);
+  apiKeyContract(name, withStore);
 
   describe(`${name}: the audit log`, () => {
     it('gives a row its id and time, and leaves out what is not known', () =>
@@ -55,6 +57,58 @@ export function storeContract(name: string, withStore: WithStore): void {
         expect(await ids({ limit: 3 })).toEqual([4, 3, 2]);
         expect(await ids({ action: 'a', limit: 10 })).toEqual([4, 3, 1]);
         expect(await ids({ action: 'a', resourceType: 'key', limit: 10 })).toEqual([4, 1]);
+      }));
+
+    it('is filtered by everything that is asked for at once, and counted the same way', () =>
+      withOneStore(withStore, async (store) => {
+        const rows = [
+          { action: 'a', resourceType: 'key', status: 'success', userId: '7', resourceId: '1' },
+          { action: 'a', resourceType: 'key', status: 'failure', userId: '7', resourceId: '2' },
+          { action: 'a', resourceType: 'key', status: 'success', userId: '8', resourceId: '1' },
+          { action: 'b', resourceType: 'run', status: 'success', resourceId: '1' },
+        ] as const;
+        for (const row of rows) await store.audit.insert(row);
+        const filters: [AuditFilter, number[]][] = [
+          [{}, [4, 3, 2, 1]],
+          [{ userId: '7' }, [2, 1]],
+          [{ status: 'failure' }, [2]],
+          [{ resourceId: '1' }, [4, 3, 1]],
+          [{ resourceType: 'run' }, [4]],
+          [{ action: 'a', resourceType: 'key', status: 'success', userId: '7', resourceId: '1' }, [1]],
+          [{ userId: "7' or '1' = '1" }, []],
+        ];
+        for (const [filter, ids] of filters) {
+          expect((await store.audit.list({ ...filter, limit: 10 })).map(({ id }) => id)).toEqual(ids);
+          expect(await store.audit.count(filter)).toBe(ids.length);
+        }
+      }));
+
+    it('goes on behind a row, page by page', () =>
+      withOneStore(withStore, async (store) => {
+        for (let count = 0; count < 5; count++) {
+          await store.audit.insert({ action: 'a', resourceType: 'key', status: 'success' });
+        }
+        const page = async (beforeId?: number) =>
+          (await store.audit.list({ action: 'a', limit: 2, ...(beforeId && { beforeId }) })).map(({ id }) => id);
+        expect(await page()).toEqual([5, 4]);
+        expect(await page(4)).toEqual([3, 2]);
+        expect(await page(2)).toEqual([1]);
+        expect(await page(1)).toEqual([]);
+      }));
+
+    it('is cut at times that may be written in any zone: from is inside, until is not', () =>
+      withOneStore(withStore, async (store, { execute }) => {
+        for (const hour of ['10', '11', '12']) {
+          await execute(`insert into {t}audit_logs (action, resource_type, status, timestamp)
+            values ('a', 'key', 'success', '2026-02-26T${hour}:00:00.000Z')`);
+        }
+        const ids = async (filter: AuditFilter) =>
+          (await store.audit.list({ ...filter, limit: 10 })).map(({ id }) => id);
+        expect(await ids({ from: '2026-02-26T11:00:00Z' })).toEqual([3, 2]);
+        expect(await ids({ until: '2026-02-26T11:00:00Z' })).toEqual([1]);
+        expect(await ids({ from: '2026-02-26T12:00:00+01:00', until: '2026-02-26T12:00:00.001Z' })).toEqual([3, 2]);
+        expect(await store.audit.count({ from: '2026-02-26T11:00:00Z', until: '2026-02-26T12:00:00Z' })).toBe(1);
+        await expect(store.audit.count({ from: 'yesterday' })).rejects.toThrow(RangeError);
       }));
   });
 

@@ -3,12 +3,12 @@ import { encryptedString, Field } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import type { RunKind } from '../../src/store/store.js';
 import {
-  COUNT_HELD,
   FAILURE_REASONS,
   leftToDo,
   type Outcome,
   type StoredValue,
   TRANSFORMS,
+  verifyingTransform,
 } from '../../src/sweep/transform.js';
 import { freshRing } from './fresh-ring.js';
 
@@ -134,14 +134,28 @@ describe('any text', () => {
 });
 
 describe('the verifying pass', () => {
-  const counted = (stored: StoredValue) => COUNT_HELD(ring, [{ field: SEALED, stored }])[0];
+  const counted = (kind: RunKind, stored: StoredValue) =>
+    verifyingTransform(kind)(ring, [{ field: SEALED, stored }])[0];
 
-  it('counts under what each value is kept, whatever the declaration reads', () => {
-    expect(counted(TEXT)).toEqual({ kind: 'current', holds: 'plaintext' });
-    expect(counted(OLD_TOKEN)).toEqual({ kind: 'current', holds: 'v1' });
-    expect(counted(CURRENT_TOKEN)).toEqual({ kind: 'current', holds: 'v2' });
-    expect(counted(foreign.encrypt(TEXT))).toEqual({ kind: 'failed', reason: 'no_key' });
-    expect(counted(1n)).toEqual({ kind: 'failed', reason: 'not_text' });
+  it.each(['encrypt', 'rotate', 'decrypt'] as const)(
+    'behind %s counts under what each value is kept, whatever the declaration reads',
+    (kind) => {
+      expect(counted(kind, TEXT)).toEqual({ kind: 'current', holds: 'plaintext' });
+      expect(counted(kind, OLD_TOKEN)).toEqual({ kind: 'current', holds: 'v1' });
+      expect(counted(kind, CURRENT_TOKEN)).toEqual({ kind: 'current', holds: 'v2' });
+      expect(counted(kind, foreign.encrypt(TEXT))).toEqual({ kind: 'failed', reason: 'no_key' });
+      expect(counted(kind, 1n)).toEqual({ kind: 'failed', reason: 'not_text' });
+    },
+  );
+
+  it('does not count as left what could not be encrypted', () => {
+    const long = 'x'.repeat(21);
+    expect(counted('encrypt', long)).toEqual({ kind: 'failed', reason: 'too_long' });
+    expect(counted('decrypt', long)).toEqual({ kind: 'current', holds: 'plaintext' });
+  });
+
+  it('of a verify run is its only one, and minds the declaration', () => {
+    expect(counted('verify', TEXT)).toEqual({ kind: 'failed', reason: 'plaintext' });
   });
 
   it('finds left what its run was to change, and nothing else', () => {

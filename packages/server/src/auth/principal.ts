@@ -1,0 +1,54 @@
+/** Who makes a request, and what they may do. */
+import { FieldsealError } from 'fieldseal';
+
+/** The scopes that concern this service itself. Only an admin can grant them. */
+export const MANAGEMENT_SCOPES = ['keys:read', 'keys:write', 'audit:read', 'rotation:write'] as const;
+export type ManagementScope = (typeof MANAGEMENT_SCOPES)[number];
+
+/** A caller. Subjects are compared as text. */
+export interface Principal {
+  readonly kind: 'user' | 'api_key' | 'operator';
+  /** The token's `sub`, or the owner of the API key. */
+  readonly subject: string;
+  /** An admin sees and changes everybody's. An API key never is one. */
+  readonly isAdmin: boolean;
+  /** What an API key may do; null for a caller whom no scopes restrict. */
+  readonly scopes: readonly string[] | null;
+  readonly apiKeyId: number | null;
+}
+
+/** The operator at the command line, who holds the root key anyway. */
+export const OPERATOR: Principal = { kind: 'operator', subject: 'cli', isAdmin: true, scopes: null, apiKeyId: null };
+
+function forbidden(sentence: string): FieldsealError {
+  return new FieldsealError('ERR_FORBIDDEN', sentence);
+}
+
+/** @throws FieldsealError `ERR_FORBIDDEN` when the caller is an API key without the scope */
+export function assertScope({ scopes }: Principal, scope: ManagementScope): void {
+  if (scopes && !scopes.includes(scope)) throw forbidden(`This needs the scope ${scope}.`);
+}
+
+/** Rotations: an admin, or an API key that one has given the scope. @throws FieldsealError `ERR_FORBIDDEN` */
+export function assertMayRotate({ isAdmin, scopes }: Principal): void {
+  if (!isAdmin && !scopes?.includes('rotation:write'))
+    throw forbidden('This needs an admin, or the scope rotation:write.');
+}
+
+/**
+ * Whether the caller may give a new key these scopes: the service's own only as an admin, and an API key none that it
+ * lacks itself.
+ * @throws FieldsealError `ERR_FORBIDDEN`, naming the scopes
+ */
+export function assertMayGrant({ isAdmin, scopes: own }: Principal, granted: readonly string[]): void {
+  const refused = granted.filter((scope) => {
+    const isManagement = (MANAGEMENT_SCOPES as readonly string[]).includes(scope) || scope === 'admin';
+    return (isManagement && !isAdmin) || (own !== null && !own.includes(scope));
+  });
+  if (refused.length > 0) throw forbidden(`You cannot grant ${refused.join(', ')}.`);
+}
+
+/** Whose rows the caller sees: its subject's own, or (null) everybody's. */
+export function visibleOwner({ isAdmin, subject }: Principal): string | null {
+  return isAdmin ? null : subject;
+}

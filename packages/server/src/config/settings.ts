@@ -1,0 +1,61 @@
+/** The service's settings out of environment variables, each checked, each mistake named by its variable. */
+import { type Environment, FieldsealError } from 'fieldseal';
+
+/** What `serve` and the commands beside it are told. */
+export interface Settings {
+  readonly host: string;
+  readonly port: number;
+  readonly apiKeyPrefix: string;
+  readonly apiKeyExpiryDays: number;
+  readonly apiKeyRecoverable: boolean;
+  readonly trustedProxies: readonly string[];
+  readonly backupEncrypted: boolean;
+}
+
+function invalid(name: string, rule: string): FieldsealError {
+  return new FieldsealError('ERR_CONFIG_INVALID', `${name} must be ${rule}.`);
+}
+
+function whole(env: Environment, name: string, fallback: number, min: number, max: number): number {
+  const text = env[name]?.trim();
+  if (!text) return fallback;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < min || value > max) throw invalid(name, `a whole number from ${min} to ${max}`);
+  return value;
+}
+
+function flag(env: Environment, name: string, fallback: boolean): boolean {
+  const text = env[name]?.trim().toLowerCase();
+  if (!text) return fallback;
+  if (text === 'true' || text === '1') return true;
+  if (text === 'false' || text === '0') return false;
+  throw invalid(name, 'true or false');
+}
+
+function list(env: Environment, name: string): string[] {
+  return (env[name] ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+/** @throws FieldsealError `ERR_CONFIG_INVALID`, naming the variable and the rule, never the value */
+export function readSettings(env: Environment): Settings {
+  const apiKeyPrefix = env['API_KEY_PREFIX']?.trim() || 'pk';
+  if (!/^[A-Za-z][A-Za-z0-9]{0,15}$/.test(apiKeyPrefix)) {
+    throw invalid('API_KEY_PREFIX', 'a letter and up to 15 more letters or digits');
+  }
+  const trustedProxies = list(env, 'TRUSTED_PROXIES');
+  if (!trustedProxies.every((proxy) => /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(proxy))) {
+    throw invalid('TRUSTED_PROXIES', 'addresses or networks, separated by commas: 10.0.0.1, 10.1.0.0/16');
+  }
+  return {
+    host: env['HOST']?.trim() || '127.0.0.1',
+    port: whole(env, 'PORT', 8000, 0, 65_535),
+    apiKeyPrefix,
+    apiKeyExpiryDays: whole(env, 'API_KEY_EXPIRY_DAYS', 30, 1, 3650),
+    apiKeyRecoverable: flag(env, 'API_KEY_RECOVERABLE', true),
+    trustedProxies,
+    backupEncrypted: flag(env, 'BACKUP_ENCRYPTION_ENABLED', true),
+  };
+}

@@ -1,0 +1,177 @@
+/** The HTTP application: Fastify with our schemas, our errors and nothing that tells of its inside. */
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type FieldsealConfig, FieldsealError, Secret } from 'fieldseal';
+import type { Driver } from '../usecases/dependencies.js';
+import type { JwtSettings } from '../usecases/principals.js';
+import { recordRefusal } from '../usecases/record-audit.js';
+import type { Actor, Service } from '../usecases/service.js';
+import type { Run } from '../usecases/start-rotation.js';
+import { authenticate, originOf } from './authenticate.js';
+import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
+import { apiKeyRoutes } from './routes/api-keys.js';
+import { auditLogRoutes } from './routes/audit-logs.js';
+import { rotationRoutes } from './routes/rotations.js';
+import { HTTP_STATUSES } from './statuses.js';
+
+const BODY_BYTES = 64 * 1024;
+/** Failed authentications of one address that leave an audit row; further ones are answered 429 and leave none. */
+const REFUSALS_PER_MINUTE = 100;
+export const API_PREFIX = '/api/encryption';
+
+/** What the composition root hands over. */
+export interface HttpDependencies {
+  readonly version: string;
+  readonly service: Service;
+  readonly jwt: JwtSettings;
+  readonly driver: Driver;
+  readonly rotationKeys: FieldsealConfig['keys'];
+  /** Whose `X-Forwarded-For` is believed: addresses or networks. */
+  readonly trustedProxies: readonly string[];
+  /** Called with each committed rotation, to have it driven. */
+  onRotation(run: Run): void;
+  /** Writes one line of the log. */
+  log(line: Readonly<Record<string, unknown>>): void;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set on every route under the API's prefix. */
+    actor: Actor | null;
+  }
+}
+
+/** The caller of an authenticated route. */
+export function actorOf(request: { readonly actor: Actor | null }): Actor {
+  if (!request.actor)
+    throw new FieldsealError('ERR_UNAUTHENTICATED', 'Send Authorization: Bearer with a token or an API key.');
+  return request.actor;
+}
+
+/** For routes whose body may be left out. */
+export async function emptyBody(request: FastifyRequest): Promise<void> {
+  request.body ??= {};
+}
+
+/** Which refusals leave an audit row. A malformed request is nobody's attempt at anything. */
+const AUDITED_STATUSES: readonly number[] = [401, 403, 404, 409];
+
+/** Builds the application; nothing listens yet. */
+export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance> {
+  const { service, log } = deps;
+  const app = Fastify({
+    logger: false,
+    bodyLimit: BODY_BYTES,
+    trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
+    genReqId: () => Secret.random(12).reveal().toString('hex'),
+    return503OnClosing: true,
+    // Answers to requests too broken to be routed have no body of Fastify's either.
+    frameworkErrors: (error, request, reply) => {
+      const known = asFieldsealError(error);
+      const answer = reply as unknown as FastifyReply;
+      void answer.code(HTTP_STATUSES[known.code]).type(PROBLEM_TYPE).send(problem(known, request.id));
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  app.decorateRequest('actor', null);
+  // Only JSON; a request without a body may say so of its nothing.
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else parseJson(request, body as string, done);
+  });
+
+  app.setErrorHandler(async (error, request, reply) => {
+    let known = asFieldsealError(error);
+    const isApi = request.routeOptions.url?.startsWith(API_PREFIX) === true;
+    if (isApi && AUDITED_STATUSES.includes(HTTP_STATUSES[known.code])) {
+      const refusal = {
+        code: known.code,
+        method: request.method,
+        route: request.routeOptions.url ?? '',
+        from: originOf(request),
+      };
+      try {
+        await recordRefusal(service, request.actor, refusal);
+      } catch (failure) {
+        known = asFieldsealError(failure);
+      }
+    }
+    const status = HTTP_STATUSES[known.code];
+    if (status === 401) reply.header('www-authenticate', 'Bearer realm="fieldseal"');
+    if (status === 503) reply.header('retry-after', '1');
+    if (status >= 500) {
+      const { name, code, stack } = error as Error & { code?: string };
+      // Where it happened, not what was thrown: messages of drivers and parsers quote what they were given.
+      const frames = stack
+        ?.split('\n')
+        .filter((line) => /^\s+at /.test(line))
+        .slice(0, 8)
+        .map((line) => line.trim());
+      log({ level: 'error', event: 'request_failed', requestId: request.id, name, code, frames });
+    }
+    return reply.code(status).type(PROBLEM_TYPE).send(problem(known, request.id));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const error = new FieldsealError('ERR_NOT_FOUND', 'There is nothing at this address.');
+    return reply.code(404).type(PROBLEM_TYPE).send(problem(error, request.id));
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions, id } = request;
+    const ms = Math.round(reply.elapsedTime * 10) / 10;
+    log({
+      level: 'info',
+      event: 'request',
+      requestId: id,
+      method,
+      route: routeOptions.url ?? null,
+      status: reply.statusCode,
+      ms,
+    });
+  });
+
+  await app.register(helmet, {
+    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+  });
+  // Only what fails to authenticate is limited: each such request leaves an audit row.
+  await app.register(rateLimit, { global: false, max: REFUSALS_PER_MINUTE, timeWindow: '1 minute' });
+  const countRefusal = app.createRateLimit();
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Fieldseal', version: deps.version, description: 'API keys, audit log and key rotation.' },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+      security: [{ bearer: [] }],
+    },
+  });
+
+  app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
+  app.get('/readyz', { schema: { hide: true } }, async () => {
+    await service.store.runs.list(1); // Fails while the database does not answer.
+    return { status: 'ready' };
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  await app.register(
+    async (api) => {
+      api.addHook('onRequest', async (request, reply) => {
+        reply.header('cache-control', 'no-store');
+        try {
+          request.actor = await authenticate(request, service, deps.jwt);
+        } catch (error) {
+          const limit = await countRefusal(request);
+          if (limit.isAllowed || !limit.isExceeded) throw error;
+          reply.header('retry-after', String(limit.ttlInSeconds));
+          throw new FieldsealError('ERR_RATE_LIMITED', 'Too many failed authentications; wait a minute.');
+        }
+      });
+      for (const routes of [apiKeyRoutes, auditLogRoutes, rotationRoutes])
+        await api.register(async (scope) => routes(scope, deps));
+    },
+    { prefix: API_PREFIX },
+  );
+  return app;
+}

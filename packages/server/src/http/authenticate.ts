@@ -1,0 +1,29 @@
+/** Bearer authentication: a JWT, or one of the service's own API keys. */
+
+import type { FastifyRequest } from 'fastify';
+import { FieldsealError } from 'fieldseal';
+import { authenticateApiKey } from '../usecases/authenticate-api-key.js';
+import { type JwtSettings, verifyJwt } from '../usecases/principals.js';
+import type { Actor, Service } from '../usecases/service.js';
+
+/** Where a request comes from, as audit rows say it. */
+export function originOf(request: FastifyRequest): Omit<Actor, 'principal'> {
+  // A header is the caller's own text: printable, and not longer than anybody needs.
+  const agent = request.headers['user-agent']?.replace(/[^ -~]/g, '?').slice(0, 255) ?? null;
+  return { ipAddress: request.ip, requestId: request.id, userAgent: agent };
+}
+
+/**
+ * Who makes the request.
+ * @throws FieldsealError `ERR_UNAUTHENTICATED`
+ */
+export async function authenticate(request: FastifyRequest, service: Service, jwt: JwtSettings): Promise<Actor> {
+  const credentials = /^Bearer +([!-~]+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (!credentials) {
+    throw new FieldsealError('ERR_UNAUTHENTICATED', 'Send Authorization: Bearer with a token or an API key.');
+  }
+  // Three parts and two dots are a JWT; an API key has none.
+  const isJwt = credentials.split('.').length === 3;
+  const principal = isJwt ? await verifyJwt(jwt, credentials) : await authenticateApiKey(service, credentials);
+  return { principal, ...originOf(request) };
+}

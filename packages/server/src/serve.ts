@@ -1,0 +1,107 @@
+/** `fieldseal serve`: puts store, keyring, HTTP and the sweeping thread together, and takes them apart again. */
+import { type EnvironmentKeys, type FieldsealConfig, FieldsealError, isFieldsealError } from 'fieldseal';
+import type { Settings } from './config/settings.js';
+import { buildApp } from './http/app.js';
+import type { DatabaseTarget } from './store/database-url.js';
+import { openStore } from './store/open-store.js';
+import { SweepRunner } from './sweep-runner.js';
+import type { Driver } from './usecases/dependencies.js';
+import type { JwtSettings } from './usecases/principals.js';
+import { openService } from './usecases/service.js';
+
+/** What `serve` works with. */
+export interface ServeOptions {
+  readonly version: string;
+  readonly settings: Settings;
+  readonly jwt: JwtSettings;
+  readonly target: DatabaseTarget;
+  readonly schema: string;
+  readonly keys: EnvironmentKeys;
+  readonly driver: Driver;
+  readonly folder: string;
+  readonly configFile: string | null;
+  loadConfig(): Promise<FieldsealConfig>;
+  readonly stop: AbortSignal;
+  /** One line of the log, as JSON. */
+  log(line: Readonly<Record<string, unknown>>): void;
+  /** Called once it listens, with the address. */
+  onListening(address: string): void;
+  /** Something an operator should know. */
+  onAdvice(text: string): void;
+}
+
+async function loadOptionalConfig(options: ServeOptions): Promise<FieldsealConfig | null> {
+  try {
+    return await options.loadConfig();
+  } catch (error) {
+    // Without a declaration the service has its own columns to sweep.
+    if (options.configFile === null && isFieldsealError(error) && error.code === 'ERR_CONFIG_NOT_FOUND') return null;
+    throw error;
+  }
+}
+
+function listenError(error: unknown, { host, port }: Settings): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    return new FieldsealError(
+      'ERR_ADDRESS_IN_USE',
+      `Another process listens on ${host}:${port}; set PORT to another one.`,
+    );
+  }
+  const isAddress = code === 'EADDRNOTAVAIL' || code === 'EACCES' || code === 'ENOTFOUND';
+  return isAddress ? new FieldsealError('ERR_CONFIG_INVALID', `HOST and PORT cannot be listened on (${code}).`) : error;
+}
+
+/**
+ * Serves until `stop` is aborted, then finishes the requests under way.
+ * @throws FieldsealError of the configuration, the store and the keyring; `ERR_ADDRESS_IN_USE`
+ */
+export async function serve(options: ServeOptions): Promise<void> {
+  const { settings, target, schema, keys, stop, log } = options;
+  const config = await loadOptionalConfig(options);
+  const store = await openStore(target, { schema, offEventLoop: true });
+  try {
+    const { service, isNew } = await openService(store, keys, settings);
+    if (isNew && !keys.root) {
+      options.onAdvice(
+        'the keyring is wrapped under ENCRYPTION_KEY itself; a ROOT_KEY of its own, set before the first start, is safer',
+      );
+    }
+    const bytes = {
+      current: keys.current?.reveal() ?? null,
+      previous: keys.previous.map((key) => key.reveal()),
+      root: keys.root?.reveal() ?? null,
+    };
+    const runner = new SweepRunner(
+      { target, schema, keys: bytes, folder: options.folder, config: options.configFile },
+      log,
+    );
+    const app = await buildApp({
+      version: options.version,
+      service,
+      jwt: options.jwt,
+      driver: options.driver,
+      rotationKeys: config?.keys ?? 'stored',
+      trustedProxies: settings.trustedProxies,
+      onRotation: ({ id }) => runner.start(id),
+      log,
+    });
+    const stopped = new Promise<void>((resolve) => {
+      if (stop.aborted) resolve();
+      stop.addEventListener('abort', () => resolve(), { once: true });
+    });
+    try {
+      const address = await app.listen({ host: settings.host, port: settings.port }).catch((error: unknown) => {
+        throw listenError(error, settings);
+      });
+      options.onListening(address);
+      // What the death of a process cut short goes on; what somebody paused waits for them.
+      for (const run of await store.runs.unfinished()) if (run.status !== 'paused') runner.start(run.id);
+      await stopped;
+    } finally {
+      await Promise.all([runner.stop(), app.close()]);
+    }
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,70 @@
+/** Drives the service's runs one after another, each in a thread of its own, and again after a fault that passes. */
+import { Worker } from 'node:worker_threads';
+import type { SweepWorkerData, SweepWorkerMessage } from './sweep-worker.js';
+
+const RETRY_MS = 2_000;
+/** The database was away, or another process's lease has not run out yet. */
+const PASSING = /^ERR_(DATABASE_|RUN_DRIVEN|RUN_LOST|KEYRING_CONFLICT)/;
+
+/** Runs that are to be driven to their end by this process. */
+export class SweepRunner {
+  readonly #data: Omit<SweepWorkerData, 'run'>;
+  readonly #log: (line: Readonly<Record<string, unknown>>) => void;
+  readonly #queue: number[] = [];
+  #worker: Worker | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #isStopped = false;
+
+  constructor(data: Omit<SweepWorkerData, 'run'>, log: (line: Readonly<Record<string, unknown>>) => void) {
+    this.#data = data;
+    this.#log = log;
+  }
+
+  /** Has the run driven, after those that wait already. */
+  start(run: number): void {
+    this.#queue.push(run);
+    this.#next();
+  }
+
+  /** Stops after the batch under way; the run goes on when the service starts next. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    if (this.#retry) clearTimeout(this.#retry);
+    const worker = this.#worker;
+    if (!worker) return;
+    const ended = new Promise((resolve) => worker.once('exit', resolve));
+    worker.postMessage('stop');
+    await ended;
+  }
+
+  #next(): void {
+    if (this.#isStopped || this.#worker || this.#retry) return;
+    const run = this.#queue.shift();
+    if (run === undefined) return;
+    this.#log({ level: 'info', event: 'sweep_started', run });
+    const worker = new Worker(new URL('./sweep-worker.js', import.meta.url), { workerData: { ...this.#data, run } });
+    this.#worker = worker;
+    let outcome: SweepWorkerMessage = {
+      type: 'error',
+      code: 'ERR_INTERNAL',
+      message: 'the thread ended without an answer',
+    };
+    worker.on('message', (message: SweepWorkerMessage) => {
+      outcome = message;
+    });
+    worker.on('error', (error) => {
+      outcome = { type: 'error', code: 'ERR_INTERNAL', message: error.name };
+    });
+    worker.once('exit', () => {
+      this.#worker = null;
+      this.#log({ level: outcome.type === 'done' ? 'info' : 'error', event: 'sweep_ended', run, outcome });
+      if (outcome.type === 'error' && PASSING.test(outcome.code) && !this.#isStopped) {
+        this.#queue.unshift(run);
+        this.#retry = setTimeout(() => {
+          this.#retry = null;
+          this.#next();
+        }, RETRY_MS);
+      } else this.#next();
+    });
+  }
+}

@@ -1,0 +1,60 @@
+/** The composition root of a sweeping thread: it drives one run, so that the service's own thread is free to answer. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { isFieldsealError, Secret } from 'fieldseal';
+import { loadConfig } from './config/load-config.js';
+import type { DatabaseTarget } from './store/database-url.js';
+import { thisDriver } from './this-driver.js';
+import { resumeRun } from './usecases/resume-run.js';
+
+/** What the thread is given. Keys travel as bytes, within the process. */
+export interface SweepWorkerData {
+  readonly run: number;
+  readonly target: DatabaseTarget;
+  readonly schema: string;
+  readonly keys: {
+    readonly current: Uint8Array | null;
+    readonly previous: readonly Uint8Array[];
+    readonly root: Uint8Array | null;
+  };
+  readonly folder: string;
+  readonly config: string | null;
+}
+
+/** What it says at its end. */
+export type SweepWorkerMessage =
+  | { readonly type: 'done'; readonly status: string; readonly counts: Readonly<Record<string, number>> }
+  | { readonly type: 'error'; readonly code: string; readonly message: string };
+
+const data = workerData as SweepWorkerData;
+const stop = new AbortController();
+// The run stays under way: whoever starts the service next goes on with it.
+parentPort?.once('message', () => stop.abort('shutdown'));
+
+const secret = (bytes: Uint8Array | null) => bytes && Secret.from(bytes);
+let message: SweepWorkerMessage;
+try {
+  const report = await resumeRun(
+    {
+      target: data.target,
+      schema: data.schema,
+      keys: {
+        current: secret(data.keys.current),
+        previous: data.keys.previous.map((bytes) => Secret.from(bytes)),
+        root: secret(data.keys.root),
+      },
+      loadConfig: () => loadConfig(data.folder, data.config),
+      driver: thisDriver(),
+      stop: stop.signal,
+      notify: () => {},
+    },
+    data.run,
+    { dryRun: false, maxRowsPerSecond: null, allowTriggers: false },
+  );
+  message = { type: 'done', status: report.status, counts: { ...report.counts } };
+} catch (error) {
+  message = isFieldsealError(error)
+    ? { type: 'error', code: error.code, message: error.message }
+    : { type: 'error', code: 'ERR_INTERNAL', message: error instanceof Error ? error.name : 'unknown' };
+}
+parentPort?.postMessage(message);
+parentPort?.close();

@@ -1,0 +1,116 @@
+/** The open service: its store, its keyring and its settings, as the use cases of the REST API get it. */
+import { addPurposeKey, type EnvironmentKeys, FieldsealError, type KeyringSnapshot } from 'fieldseal';
+import { ApiKeySeal } from '../auth/api-key-seal.js';
+import { OPERATOR, type Principal } from '../auth/principal.js';
+import type { NewAuditRow, Store, StoreTransaction } from '../store/store.js';
+import { hashTakenOverKeys } from './hash-taken-over-keys.js';
+import {
+  auditKey,
+  changeKeyring,
+  type GivenKeys,
+  openServiceKeyring,
+  readBack,
+  type ServiceKeyring,
+} from './service-keyring.js';
+
+/** `API_KEY_PREFIX`, `API_KEY_EXPIRY_DAYS`, `API_KEY_RECOVERABLE`. */
+export interface ServiceSettings {
+  /** What keys begin with: `pk`. */
+  readonly apiKeyPrefix: string;
+  readonly apiKeyExpiryDays: number;
+  /** Whether an encrypted copy of each key is kept beside its hash. */
+  readonly apiKeyRecoverable: boolean;
+}
+
+export const DEFAULT_SETTINGS: ServiceSettings = { apiKeyPrefix: 'pk', apiKeyExpiryDays: 30, apiKeyRecoverable: true };
+
+/** Who does something, and from where: what an audit row says besides what was done. */
+export interface Actor {
+  readonly principal: Principal;
+  readonly ipAddress: string | null;
+  readonly requestId: string | null;
+  readonly userAgent: string | null;
+}
+
+/** The operator at the command line, and code that calls use cases of its own accord. */
+export const OPERATOR_ACTOR: Actor = { principal: OPERATOR, ipAddress: null, requestId: null, userAgent: null };
+
+/** An open service. */
+export interface Service {
+  readonly store: Store;
+  readonly settings: ServiceSettings;
+  readonly seal: ApiKeySeal;
+  /** The newest keyring, read in the caller's transaction: a process that holds none can encrypt under no stale key. */
+  openKeyring(tx: StoreTransaction): Promise<ServiceKeyring>;
+}
+
+/** The keys that a process finds in its environment: `ROOT_KEY` wraps the ring, or `ENCRYPTION_KEY` where it is not set. */
+export function keysToOpen({ current, previous, root }: EnvironmentKeys): GivenKeys {
+  const first = root ?? current;
+  return { current, previous, roots: first ? [first] : [] };
+}
+
+/** A ring with an API-key-hash key in it. The key is made when the service first opens, and hashes what was taken over. */
+async function withHashKey(store: Store, keyring: ServiceKeyring): Promise<ServiceKeyring> {
+  if (keyring.ring.purposeKey('api-key-hash')) return keyring;
+  const ring = addPurposeKey(keyring.ring, 'api-key-hash', Date.now());
+  const changed = await store.transaction(async (tx) => {
+    const saved = await changeKeyring(tx, keyring, ring);
+    const takenOver = await hashTakenOverKeys(tx, ring, sealOf(ring));
+    await auditKey(tx, 'key_added', 'v1', { purpose: 'api-key-hash', state: 'primary', takenOver });
+    return saved;
+  });
+  return readBack(store, changed);
+}
+
+/**
+ * Opens the service on a store. A first start makes the keyring.
+ * @throws FieldsealError `ERR_KEY_MISSING`, `ERR_KEYRING_ROOT`, `ERR_KEYRING_TAMPERED`
+ */
+export async function openService(
+  store: Store,
+  keys: EnvironmentKeys,
+  settings: ServiceSettings = DEFAULT_SETTINGS,
+): Promise<{ readonly service: Service; readonly isNew: boolean }> {
+  const given = keysToOpen(keys);
+  const first = await openServiceKeyring(store, given, true);
+  const { ring } = await withHashKey(store, first);
+  const service: Service = {
+    store,
+    settings,
+    seal: sealOf(ring),
+    openKeyring: (tx) => openServiceKeyring({ ...store, ...tx }, { ...given, previous: [] }, false),
+  };
+  return { service, isNew: first.isNew };
+}
+
+function sealOf(ring: KeyringSnapshot): ApiKeySeal {
+  const seal = ApiKeySeal.of(ring);
+  if (!seal) throw new FieldsealError('ERR_KEYRING_INVALID', 'The keyring has no key to hash API keys with.');
+  return seal;
+}
+
+/** An audit row of what `actor` did. */
+export function auditRow(
+  { principal, ipAddress, requestId, userAgent }: Actor,
+  row: Pick<NewAuditRow, 'action' | 'resourceType' | 'status'> & {
+    readonly resourceId?: string | null;
+    readonly details?: Readonly<Record<string, unknown>>;
+  },
+): NewAuditRow {
+  const via =
+    principal.kind === 'user'
+      ? {}
+      : { via: principal.kind, ...(principal.apiKeyId !== null && { apiKeyId: principal.apiKeyId }) };
+  return {
+    action: row.action,
+    resourceType: row.resourceType,
+    resourceId: row.resourceId ?? null,
+    status: row.status,
+    userId: principal.kind === 'operator' ? null : principal.subject,
+    ipAddress,
+    requestId,
+    userAgent,
+    details: JSON.stringify({ ...row.details, ...via }),
+  };
+}

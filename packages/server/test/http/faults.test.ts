@@ -1,0 +1,236 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import Database from 'better-sqlite3';
+import { databaseProvider, EncryptionService, Keyring, openKeyring } from 'fieldseal';
+import pg from 'pg';
+import { describe, expect, test } from 'vitest';
+import { configText } from '../with-project.ts';
+import { finishedRotation } from './rotation.ts';
+import { onPostgres, onSqlite, type RunningService, withService } from './with-service.ts';
+
+const API = '/api/encryption';
+const ROWS = 20_000;
+const CONFIG = configText(
+  "people: { primaryKey: 'id', columns: { phone: encryptedString({ alsoReads: ['plaintext'] }) } }",
+);
+const PEOPLE_SQL = `
+  CREATE TABLE people (id INTEGER PRIMARY KEY, phone TEXT);
+  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS})
+  INSERT INTO people SELECT i, '+82-' || i FROM n;`;
+
+test('a service killed with SIGKILL in the middle of a rotation finishes it after a restart, every record counted once', {
+  timeout: 120_000,
+}, async () => {
+  await withService(onSqlite, { sql: PEOPLE_SQL, config: CONFIG }, async (service) => {
+    const { project } = service;
+    expect((await project.fieldseal('encrypt', { env: service.env })).exitCode).toBe(0);
+    const token = await service.token('root', '--admin');
+    const { body: key } = await service.request('POST', `${API}/keys`, { token, body: { name: 'k' } });
+    const { body } = await service.request('POST', `${API}/rotate`, { token, body: {} });
+    const rotated = () =>
+      project.db(
+        (db) =>
+          db
+            .prepare('SELECT rotated_records FROM encryption_key_rotations WHERE id = ?')
+            .pluck()
+            .get(body.rotation_id) as number,
+      );
+    while (rotated() === 0) await setTimeout(5);
+    await service.end('SIGKILL');
+    const met = rotated();
+    console.log(`killed at ${met} of ${ROWS + 1} records`);
+    expect(met).toBeLessThan(ROWS);
+
+    await service.restart();
+    expect(await finishedRotation(service, body.rotation_id, token)).toMatchObject({
+      rotation_status: 'completed',
+      total_records: ROWS + 1,
+      rotated_records: ROWS + 1,
+      failed_records: 0,
+      progress_percent: 100,
+    });
+    // The service's own column was moved too, and its keys go on verifying.
+    expect((await service.request('GET', `${API}/keys`, { token: key.key })).body.code).toBe('ERR_FORBIDDEN');
+    const db = new Database(project.file);
+    const query = (sql: string, params: readonly (string | number)[]) =>
+      db.prepare(sql).all(...params) as Record<string, unknown>[];
+    const keyring = await openKeyring(databaseProvider({ dialect: 'sqlite', query, rootKey: project.key }));
+    const encryption = new EncryptionService(keyring);
+    for (const { id, phone } of db.prepare('SELECT id, phone FROM people').all() as { id: number; phone: string }[]) {
+      expect(encryption.decryptField(phone)).toBe(`+82-${id}`);
+    }
+    expect(encryption.decryptField(db.prepare('SELECT encrypted_key FROM api_keys').pluck().get() as string)).toBe(
+      key.key,
+    );
+    await keyring.close();
+    db.close();
+  });
+});
+
+test('a service that is asked to end in the middle of a rotation ends with 0, and goes on at its next start', {
+  timeout: 120_000,
+}, async () => {
+  await withService(onSqlite, { sql: PEOPLE_SQL, config: CONFIG }, async (service) => {
+    expect((await service.project.fieldseal('encrypt', { env: service.env })).exitCode).toBe(0);
+    const token = await service.token('root', '--admin');
+    const { body } = await service.request('POST', `${API}/rotate`, { token, body: {} });
+    while (
+      (await service.request('GET', `${API}/rotation-status/${body.rotation_id}`, { token })).body.rotated_records === 0
+    )
+      await setTimeout(5);
+    expect(await service.end('SIGTERM')).toBe(0);
+    await service.restart();
+    expect(await finishedRotation(service, body.rotation_id, token)).toMatchObject({
+      total_records: ROWS,
+      rotated_records: ROWS,
+    });
+  });
+});
+
+test('a rotation does not keep requests waiting', { timeout: 120_000 }, async () => {
+  await withService(onSqlite, { sql: PEOPLE_SQL, config: CONFIG }, async (service) => {
+    expect((await service.project.fieldseal('encrypt', { env: service.env })).exitCode).toBe(0);
+    const token = await service.token('root', '--admin');
+    const { body } = await service.request('POST', `${API}/rotate`, { token, body: {} });
+    let slowestMs = 0;
+    for (;;) {
+      const startedMs = performance.now();
+      const status = await service.request('GET', `${API}/rotation-status/${body.rotation_id}`, { token });
+      slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+      if (status.body.rotation_status === 'completed') break;
+      await setTimeout(5);
+    }
+    // A bound against standing still, not a measurement: the sweep takes seconds.
+    expect(slowestMs).toBeLessThan(1500);
+  });
+});
+
+test('a PostgreSQL that goes away is answered with 503, and with 200 once it is back', async () => {
+  await withService(onPostgres, {}, async (service) => {
+    const token = await service.token('1');
+    expect((await service.request('GET', `${API}/keys`, { token })).status).toBe(200);
+    const client = new pg.Client(service.env['DATABASE_URL']);
+    await client.connect();
+    // The service's own connections, known by the schema in what they last asked.
+    const { rowCount } = await client.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%' || $1 || '%'",
+      [service.env['DATABASE_SCHEMA']],
+    );
+    expect(rowCount).toBeGreaterThan(0);
+    await client.end();
+    const statuses = new Set<number>();
+    for (let i = 0; i < 20; i++) statuses.add((await service.request('GET', `${API}/keys`, { token })).status);
+    expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([]);
+    expect((await service.request('GET', `${API}/keys`, { token })).status).toBe(200);
+  });
+});
+
+describe.each([
+  ['SQLite', onSqlite],
+  ['PostgreSQL', onPostgres],
+])('on %s', (_name, place) => {
+  test('no answer but the creation, and neither database, log nor audit holds a key', async () => {
+    await withService(place, {}, async (service) => {
+      const token = await service.token('ada');
+      const keys: string[] = [];
+      for (const name of ['one', 'two', 'three']) {
+        keys.push((await service.request('POST', `${API}/keys`, { token, body: { name, scopes: 'a' } })).body.key);
+      }
+      service.project.keepSecret(...keys);
+      const answers = [
+        await service.request('GET', `${API}/keys`, { token }),
+        await service.request('GET', `${API}/audit-logs`, { token }),
+        await service.request('GET', `${API}/keys`, { token: keys[0] as string }),
+        await service.request('DELETE', `${API}/keys/1`, { token, body: { reason: 'x' } }),
+        await service.request('POST', `${API}/keys`, { token: keys[1] as string, body: { name: 'k' } }),
+      ];
+      await service.project.fieldseal('audit', 'export', { env: service.env });
+      await service.project.fieldseal('api-keys', 'list', '--json', { env: service.env });
+      const dump = await dumpOf(service);
+      for (const secret of [...keys, token, service.project.key, service.env['AUTH_JWT_SECRET'] as string]) {
+        expect(JSON.stringify(answers)).not.toContain(secret);
+        expect(service.output()).not.toContain(secret);
+        expect(dump).not.toContain(secret);
+      }
+      expect(dump).toContain('gAAAAA');
+    });
+
+    /** Every row of every table of ours, as text; on SQLite the bytes of the file as well. */
+    async function dumpOf({ env, project }: RunningService): Promise<string> {
+      const tables = [
+        'api_keys',
+        'audit_logs',
+        'encryption_key_rotations',
+        'encryption_keys',
+        'keyring_state',
+        'sweep_failures',
+        'sweep_ranges',
+      ];
+      const schema = env['DATABASE_SCHEMA'];
+      if (schema === undefined) {
+        const files = readdirSync(project.folder).filter((name) => name.startsWith('app.db'));
+        return files.map((name) => readFileSync(join(project.folder, name), 'latin1')).join();
+      }
+      const client = new pg.Client(env['DATABASE_URL']);
+      await client.connect();
+      const rows = await Promise.all(
+        tables.map(async (table) => (await client.query(`SELECT * FROM "${schema}"."${table}"`)).rows),
+      );
+      await client.end();
+      return JSON.stringify(rows);
+    }
+  });
+});
+
+test('the encrypted copy of a key is left out where the configuration says so', async () => {
+  await withService(onSqlite, { serveEnv: { API_KEY_RECOVERABLE: 'false' } }, async (service) => {
+    const { body } = await service.request('POST', `${API}/keys`, {
+      token: await service.token('1'),
+      body: { name: 'k' },
+    });
+    expect(service.project.db((db) => db.prepare('SELECT encrypted_key FROM api_keys').pluck().get())).toBe(null);
+    expect((await service.request('GET', `${API}/keys`, { token: body.key })).body.code).toBe('ERR_FORBIDDEN');
+  });
+});
+
+test('a key whose row was widened, given away, prolonged or forged in the database is nobody’s', async () => {
+  await withService(onSqlite, {}, async (service) => {
+    const { project } = service;
+    const admin = await service.token('root', '--admin');
+    const issue = async () =>
+      (await service.request('POST', `${API}/keys`, { token: admin, body: { name: 'k', scopes: 'keys:read' } })).body;
+    for (const change of [
+      "scopes = 'keys:read,keys:write'",
+      "user_id = 'mallory'",
+      "expires_at = '2099-01-01T00:00:00.000Z'",
+      'expires_at = NULL',
+    ]) {
+      const { id, key } = await issue();
+      expect((await service.request('GET', `${API}/keys`, { token: key })).status).toBe(200);
+      project.db((db) => db.prepare(`UPDATE api_keys SET ${change} WHERE id = ?`).run(id));
+      expect([change, (await service.request('GET', `${API}/keys`, { token: key })).status]).toEqual([change, 401]);
+    }
+    // Somebody who can write to the database, and have the application encrypt a text of their choice.
+    const forged = 'pk_forged_00000000000000000000000000000000';
+    const ring = await openKeyring(
+      databaseProvider({
+        dialect: 'sqlite',
+        rootKey: project.key,
+        query: (sql, params) => project.db((db) => db.prepare(sql).all(...params) as Record<string, unknown>[]),
+      }),
+    );
+    const token = new EncryptionService(new Keyring(ring.snapshot())).encryptField(forged);
+    await ring.close();
+    project.db((db) =>
+      db
+        .prepare(
+          "INSERT INTO api_keys (user_id, name, prefix, encrypted_key, scopes, is_active, created_at) VALUES ('root', 'k', 'pk_forged', ?, 'keys:read', 1, '2026-01-01T00:00:00.000Z')",
+        )
+        .run(token),
+    );
+    await service.end('SIGTERM');
+    await service.restart();
+    expect((await service.request('GET', `${API}/keys`, { token: forged })).status).toBe(401);
+  });
+});

@@ -1,0 +1,124 @@
+/** What the API key repository of every store promises. */
+import { describe, expect, it } from 'vitest';
+import type { NewApiKeyRow } from '../../src/store/store.js';
+import { RFC_3339_UTC, type WithStore, withOneStore, withTwoStores } from './store-under-test.js';
+
+const KEY: NewApiKeyRow = {
+  userId: '7',
+  name: 'Production API Key',
+  prefix: 'pk_abc123',
+  keyHash: 'ab'.repeat(32),
+  rowMac: 'cd'.repeat(32),
+  encryptedKey: 'gAAAAA',
+  scopes: ['read:projects', 'write:sns'],
+  createdAt: '2026-02-26T10:00:00.000Z',
+  expiresAt: '2026-03-28T10:00:00.000Z',
+};
+
+export function apiKeyContract(name: string, withStore: WithStore): void {
+  describe(`${name}: an API key`, () => {
+    it('comes back as it was given, active and unused', () =>
+      withOneStore(withStore, async (store) => {
+        const row = await store.apiKeys.insert(KEY);
+        expect(row).toEqual({
+          id: 1,
+          ...KEY,
+          lastUsedAt: null,
+          isActive: true,
+          revokedAt: null,
+          revokedBy: null,
+          revokedReason: null,
+        });
+        expect(await store.apiKeys.get(1)).toEqual(row);
+        expect(await store.apiKeys.findByPrefix('pk_abc123')).toEqual(row);
+        expect(await store.apiKeys.get(2)).toBeNull();
+        expect(await store.apiKeys.findByPrefix('PK_ABC123')).toBeNull();
+      }));
+
+    it('may have no scopes, no end and no encrypted copy, and its times may be written in any zone', () =>
+      withOneStore(withStore, async (store) => {
+        const bare = { ...KEY, scopes: [], expiresAt: null, encryptedKey: null, keyHash: null, rowMac: null };
+        expect(await store.apiKeys.insert({ ...bare, createdAt: '2026-02-26T11:00:00+01:00' })).toMatchObject(bare);
+      }));
+
+    it('with a scope that would be read as two is refused', () =>
+      withOneStore(withStore, async (store) => {
+        for (const scope of ['a,admin', '', ' a']) {
+          await expect(store.apiKeys.insert({ ...KEY, scopes: [scope] })).rejects.toThrow(
+            new TypeError('A scope is a text without commas and without white space around it'),
+          );
+        }
+        expect(await store.apiKeys.list({ userId: null, limit: 10 })).toEqual([]);
+      }));
+
+    it('whose prefix is taken is refused, and its transaction goes on with another', () =>
+      withOneStore(withStore, async (store) => {
+        await store.apiKeys.insert(KEY);
+        await store.transaction(async (tx) => {
+          await expect(tx.apiKeys.insert({ ...KEY, userId: '8' })).rejects.toMatchObject({
+            code: 'ERR_API_KEY_PREFIX_TAKEN',
+            message: 'Another API key has this prefix; try again.',
+          });
+          await tx.apiKeys.insert({ ...KEY, userId: '8', prefix: 'pk_other1' });
+        });
+        expect((await store.apiKeys.findByPrefix('pk_abc123'))?.userId).toBe('7');
+        expect((await store.apiKeys.findByPrefix('pk_other1'))?.userId).toBe('8');
+      }));
+
+    it('is listed newest first, by owner and page by page', () =>
+      withOneStore(withStore, async (store) => {
+        for (const [index, userId] of ['7', '8', '7', '7'].entries()) {
+          await store.apiKeys.insert({ ...KEY, userId, prefix: `pk_${index}` });
+        }
+        const ids = async (options: Parameters<typeof store.apiKeys.list>[0]) =>
+          (await store.apiKeys.list(options)).map(({ id }) => id);
+        expect(await ids({ userId: null, limit: 10 })).toEqual([4, 3, 2, 1]);
+        expect(await ids({ userId: '7', limit: 2 })).toEqual([4, 3]);
+        expect(await ids({ userId: '7', limit: 2, beforeId: 3 })).toEqual([1]);
+        expect(await ids({ userId: '9', limit: 2 })).toEqual([]);
+      }));
+
+    it('is revoked once, with who, when and why', () =>
+      withTwoStores(withStore, async (first, second) => {
+        const { id } = await first.apiKeys.insert(KEY);
+        const change = { by: '1', reason: 'Key compromised' };
+        const revoked = await Promise.all([first, second].map((store) => store.apiKeys.revoke(id, change)));
+        expect(revoked.filter((row) => row !== null)).toEqual([await first.apiKeys.get(id)]);
+        expect(await first.apiKeys.get(id)).toMatchObject({
+          isActive: false,
+          revokedAt: expect.stringMatching(RFC_3339_UTC),
+          revokedBy: '1',
+          revokedReason: 'Key compromised',
+        });
+        expect(await first.apiKeys.revoke(id, { by: '2', reason: null })).toBeNull();
+        expect(await first.apiKeys.revoke(99, { by: '2', reason: null })).toBeNull();
+        expect((await first.apiKeys.get(id))?.revokedBy).toBe('1');
+      }));
+
+    it('without a hash gets one once', () =>
+      withOneStore(withStore, async (store) => {
+        await store.apiKeys.insert(KEY);
+        for (const prefix of ['pk_2', 'pk_3', 'pk_4']) {
+          await store.apiKeys.insert({ ...KEY, prefix, keyHash: null, rowMac: null });
+        }
+        expect((await store.apiKeys.listUnhashed(2)).map(({ id }) => id)).toEqual([2, 3]);
+        expect(await store.apiKeys.setHash(3, { keyHash: 'aa', rowMac: 'bb' })).toBe(true);
+        expect(await store.apiKeys.setHash(3, { keyHash: 'cc', rowMac: 'dd' })).toBe(false);
+        expect(await store.apiKeys.setHash(99, { keyHash: 'cc', rowMac: 'dd' })).toBe(false);
+        expect(await store.apiKeys.get(3)).toMatchObject({ keyHash: 'aa', rowMac: 'bb' });
+        expect((await store.apiKeys.listUnhashed(10)).map(({ id }) => id)).toEqual([2, 4]);
+      }));
+
+    it('remembers when it was last used, and never an earlier time', () =>
+      withOneStore(withStore, async (store, { execute }) => {
+        const { id } = await store.apiKeys.insert(KEY);
+        await store.apiKeys.touch(id);
+        const used = (await store.apiKeys.get(id))?.lastUsedAt ?? '';
+        expect(used).toMatch(RFC_3339_UTC);
+        expect(Math.abs(Date.parse(used) - Date.now())).toBeLessThan(60_000);
+        await execute(`update {t}api_keys set last_used_at = '2126-01-01T00:00:00.000Z'`);
+        await store.apiKeys.touch(id);
+        expect((await store.apiKeys.get(id))?.lastUsedAt).toBe('2126-01-01T00:00:00.000Z');
+      }));
+  });
+}
