@@ -2,7 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { type CommandOptions, type CommandResult, type Project, type ProjectOptions, withProject } from './with-project.ts';
+import {
+  type CommandOptions,
+  type CommandResult,
+  type Project,
+  type ProjectOptions,
+  withProject,
+} from './with-project.ts';
 
 /** One database. */
 export interface PostgresDatabase {
@@ -16,7 +22,10 @@ export interface PostgresDatabase {
 }
 
 /** Runs `work` in a new database made by `sql`, and drops it afterwards. */
-export async function withPostgresDatabase<T>(sql: string, work: (database: PostgresDatabase) => Promise<T>): Promise<T> {
+export async function withPostgresDatabase<T>(
+  sql: string,
+  work: (database: PostgresDatabase) => Promise<T>,
+): Promise<T> {
   const server = new pg.Client({ connectionString: inject('postgresUrl') });
   await server.connect();
   const name = `test_${randomUUID().replaceAll('-', '')}`;
@@ -39,8 +48,7 @@ export async function withPostgresDatabase<T>(sql: string, work: (database: Post
       url: url.href,
       client,
       connect,
-      rows: async (text, values = []) =>
-        (await client.query<unknown[]>({ text, values, rowMode: 'array' })).rows,
+      rows: async (text, values = []) => (await client.query<unknown[]>({ text, values, rowMode: 'array' })).rows,
     });
   } finally {
     for (const client of clients) await client.end().catch(() => undefined);

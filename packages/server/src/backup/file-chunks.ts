@@ -1,5 +1,5 @@
 /** Files read and written in chunks of 64 KiB, so that memory stays flat however large they are. */
-import { type promises as fs, promises } from 'node:fs';
+import { promises } from 'node:fs';
 import { dirname } from 'node:path';
 import { FieldsealError, Sha256 } from 'fieldseal';
 import { failedWrite } from './file-error.js';
@@ -34,7 +34,7 @@ export class DigestCounter {
  * The stream fails with `ERR_RUN_STOPPED` once `stop` is aborted.
  */
 export function readChunks(
-  handle: fs.FileHandle,
+  handle: promises.FileHandle,
   counter: DigestCounter,
   stop: AbortSignal,
 ): ReadableStream<Uint8Array> {

@@ -19,7 +19,14 @@ interface Declared {
 }
 
 function preflight(sql: string, declared: Declared = {}) {
-  const { table = 't', columns = ['phone'], primaryKey = 'id', length, kind = 'encrypt', allowTriggers = false } = declared;
+  const {
+    table = 't',
+    columns = ['phone'],
+    primaryKey = 'id',
+    length,
+    kind = 'encrypt',
+    allowTriggers = false,
+  } = declared;
   const column = encryptedString(length === undefined ? {} : { length });
   const model =
     declared.model ??
@@ -132,7 +139,10 @@ describe('a column is not refused', () => {
     ['a default', "CREATE TABLE t (id int PRIMARY KEY, phone text DEFAULT 'phone')"],
     ['NOT NULL', 'CREATE TABLE t (id int PRIMARY KEY, phone text NOT NULL)'],
     ['the payload of a unique index', `${TABLE} CREATE UNIQUE INDEX ON t (name) INCLUDE (phone)`],
-    ['a generated column beside it', 'CREATE TABLE t (id int PRIMARY KEY, phone text, a int GENERATED ALWAYS AS (id) STORED)'],
+    [
+      'a generated column beside it',
+      'CREATE TABLE t (id int PRIMARY KEY, phone text, a int GENERATED ALWAYS AS (id) STORED)',
+    ],
     ['a varchar without a length', 'CREATE TABLE t (id int PRIMARY KEY, phone varchar)'],
   ])('because of %s', async (_fact, sql) => {
     expect(await swept(sql)).toMatchObject({ name: 't', sqlName: '"public"."t"', keyColumns: ['id'] });
@@ -198,7 +208,8 @@ describe('triggers', () => {
 
 describe('the key of a table', () => {
   it('is its primary key, in its order and with its types', async () => {
-    const sql = 'CREATE TABLE t (a timestamptz, b uuid, c varchar(9), n smallint, phone text, PRIMARY KEY (b, n, a, c))';
+    const sql =
+      'CREATE TABLE t (a timestamptz, b uuid, c varchar(9), n smallint, phone text, PRIMARY KEY (b, n, a, c))';
     expect(await swept(sql, { primaryKey: ['a', 'b', 'c', 'n'] })).toMatchObject({
       keyColumns: ['b', 'n', 'a', 'c'],
       keys: [
@@ -218,8 +229,14 @@ describe('the key of a table', () => {
   it.each([
     ['there is none', 'CREATE TABLE t (id int, phone text)'],
     ['the unique one may be NULL', 'CREATE TABLE t (id int UNIQUE, phone text)'],
-    ['the unique one is partial', 'CREATE TABLE t (id int NOT NULL, phone text); CREATE UNIQUE INDEX ON t (id) WHERE id > 1'],
-    ['the unique one is an expression', 'CREATE TABLE t (id int NOT NULL, phone text); CREATE UNIQUE INDEX ON t (abs(id))'],
+    [
+      'the unique one is partial',
+      'CREATE TABLE t (id int NOT NULL, phone text); CREATE UNIQUE INDEX ON t (id) WHERE id > 1',
+    ],
+    [
+      'the unique one is an expression',
+      'CREATE TABLE t (id int NOT NULL, phone text); CREATE UNIQUE INDEX ON t (abs(id))',
+    ],
     [
       'the unique one compares in another way than its column',
       `CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
@@ -312,7 +329,8 @@ describe('a partitioned table', () => {
       CREATE FOREIGN TABLE far PARTITION OF u FOR VALUES IN ('x') SERVER s`;
     expect(await refused(foreign, { table: 'u', primaryKey })).toEqual({
       code: 'ERR_TABLE_NOT_FOUND',
-      message: 'The declaration does not fit: u has the partition far, which is a foreign table and not swept; detach it.',
+      message:
+        'The declaration does not fit: u has the partition far, which is a foreign table and not swept; detach it.',
     });
   });
 
@@ -326,7 +344,7 @@ describe('a partitioned table', () => {
 });
 
 it('row security that hides rows is refused', async () => {
-  const sql = `${TABLE} ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY some ON t USING (id < 5);
+  const sql = `${TABLE} ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON t USING (id < 5);
     DO $$ BEGIN CREATE ROLE reader LOGIN PASSWORD 'reader'; EXCEPTION WHEN duplicate_object THEN END $$;
     GRANT ALL ON t TO reader`;
   await expect(swept(sql)).resolves.toBeDefined();

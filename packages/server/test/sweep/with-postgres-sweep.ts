@@ -23,24 +23,32 @@ export interface PostgresSweep extends FreshRing, PostgresDatabase {
   readonly fence: number;
   read(): Promise<SweptRow[]>;
   /** Commits a batch with a checkpoint, and returns the tally. */
-  commit(
-    rows: readonly SweptRow[],
-    work: (row: SweptRow) => RowWork,
-    checkpoint?: Partial<Checkpoint>,
-  ): Promise<Tally>;
+  commit(rows: readonly SweptRow[], work: (row: SweptRow) => RowWork, checkpoint?: Partial<Checkpoint>): Promise<Tally>;
   /** What a kind of run does to each row. */
   work(kind: RunKind): (row: SweptRow) => RowWork;
   /** Run, range and failures as the database holds them. */
   bookkeeping(): Promise<{ run: unknown; ranges: unknown; failures: unknown }>;
 }
 
-/** `columns` of `t` are swept; its key is declared as `primaryKey`. */
+export interface PostgresSweepOptions {
+  readonly sql: string;
+  /** The swept columns of `t`. */
+  readonly columns?: readonly string[];
+  readonly primaryKey?: string | readonly string[];
+  /** The URL that the sweep's own session connects to, in the place of the database's. */
+  readonly through?: (url: string) => string;
+}
+
 export function withPostgresSweep<T>(
-  { sql, columns = ['c'], primaryKey = 'id' }: { sql: string; columns?: string[]; primaryKey?: string | string[] },
+  { sql, columns = ['c'], primaryKey = 'id', through = (url) => url }: PostgresSweepOptions,
   use: (sweep: PostgresSweep) => Promise<T>,
 ): Promise<T> {
   return withPostgresDatabase(sql, async (under) => {
-    const session = await PostgresSession.open({ connectionString: under.url, name: 'The database', readOnly: false });
+    const session = await PostgresSession.open({
+      connectionString: through(under.url),
+      name: 'The database',
+      readOnly: false,
+    });
     const store = await openStore(parseDatabaseUrl(under.url), { schema: SERVICE_SCHEMA });
     try {
       const declared = Object.fromEntries(columns.map((column) => [column, encryptedString()]));
