@@ -126,6 +126,26 @@ test('a PostgreSQL that goes away is answered with 503, and with 200 once it is 
   });
 });
 
+test('a SQLite database that stays locked is answered with 503, other requests meanwhile with 200, and all of them once it is free', async () => {
+  await withService(onSqlite, {}, async (service) => {
+    const token = await service.token('1');
+    const db = new Database(service.project.file);
+    db.exec('BEGIN EXCLUSIVE');
+    let isAnswered = false;
+    const created = service.request('POST', `${API}/keys`, { token, body: { name: 'k' } }).finally(() => {
+      isAnswered = true;
+    });
+    for (let i = 0; i < 5; i++) expect((await service.request('GET', '/healthz')).status).toBe(200);
+    expect(isAnswered).toBe(false);
+    expect(await created).toMatchObject({ status: 503, body: { code: 'ERR_UNAVAILABLE' } });
+    expect((await service.request('GET', '/readyz')).status).toBe(503);
+    db.exec('ROLLBACK');
+    db.close();
+    expect((await service.request('GET', '/readyz')).status).toBe(200);
+    expect((await service.request('POST', `${API}/keys`, { token, body: { name: 'k' } })).status).toBe(201);
+  });
+});
+
 describe.each([
   ['SQLite', onSqlite],
   ['PostgreSQL', onPostgres],
