@@ -25,7 +25,8 @@ export async function showService(launcher: string, folder: string): Promise<voi
     const jwt = (...args: string[]) =>
       spawnSync(process.execPath, [launcher, 'jwt', ...args], { cwd: folder, encoding: 'utf8' }).stdout.trim();
     const [token, admin] = [jwt('--user', '1'), jwt('--user', '2', '--admin')];
-    const call = async (method: string, path: string, bearer: string, body?: object) => {
+    // biome-ignore lint/suspicious/noExplicitAny: a client knows the contract, docs/api.md
+    const call = async (method: string, path: string, bearer: string, body?: object): Promise<any> => {
       const headers = { authorization: `Bearer ${bearer}`, ...(body && { 'content-type': 'application/json' }) };
       const response = await fetch(`${url}${API}${path}`, {
         method,

@@ -183,3 +183,19 @@ describe('the fields of a model', () => {
     ]);
   });
 });
+
+describe('the stored length', () => {
+  it('of so many bytes is that of their token, whatever they are', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 70 }), (text) => {
+        const field = new Field('users', 'note', encryptedString());
+        expect(field.storedLength(Buffer.byteLength(text))).toBe(field.encrypt(keyring, text).length);
+      }),
+    );
+  });
+
+  it('is bounded by the declared one, at four bytes for a code point', () => {
+    expect([phone.maxBytes, phone.storedLength(80)]).toEqual([80, phone.encrypt(keyring, '😀'.repeat(20)).length]);
+    expect(new Field('users', 'note', encryptedString()).maxBytes).toBeNull();
+  });
+});

@@ -83,7 +83,8 @@ Environment (a .env file is read too):
   ENCRYPTION_KEY           a Fernet key; make one with \`fieldseal keygen\`
   ENCRYPTION_KEY_PREVIOUS  more keys that only read, comma-separated
   ROOT_KEY                 wraps the stored keyring in the place of ENCRYPTION_KEY
-  DATABASE_URL             sqlite:PATH (default: sqlite:fieldseal.db)
+  DATABASE_URL             sqlite:PATH (default: sqlite:fieldseal.db) or postgres://USER:PASSWORD@HOST/DATABASE
+  DATABASE_SCHEMA          PostgreSQL: where the service's own tables are (default: fieldseal)
 Keys may also be given in files: ENCRYPTION_KEY_FILE and so on.
 
 Exit codes: 0 done, 1 finished with failures, 2 usage or configuration, 3 stopped and resumable.

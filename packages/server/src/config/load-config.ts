@@ -19,6 +19,8 @@ export async function loadConfig(folder: string, file: string | null): Promise<F
       path === undefined
         ? `There is no fieldseal.config.ts (or .js) in ${folder}; \`fieldseal scan\` prints one to start from.`
         : `There is no file ${path}.`,
+      // Whoever can do without a configuration cannot do without one that was asked for by its name.
+      { cause: path },
     );
   }
   const config = await importDefault(path);

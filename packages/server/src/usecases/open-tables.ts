@@ -76,7 +76,8 @@ async function configOf({ loadConfig }: Dependencies, kind: RunKind): Promise<Fi
   try {
     return await loadConfig();
   } catch (error) {
-    const isAbsent = isFieldsealError(error) && error.code === 'ERR_CONFIG_NOT_FOUND';
+    // With a cause it is a file that was asked for by its name.
+    const isAbsent = isFieldsealError(error) && error.code === 'ERR_CONFIG_NOT_FOUND' && error.cause === undefined;
     if (isAbsent && sweepsOwnTables(kind)) return error;
     throw error;
   }

@@ -28,7 +28,9 @@ function checkpoint(project: Project) {
         'SELECT id, rotation_status AS status, pass, rotated_records AS rotated FROM encryption_key_rotations WHERE kind = ?',
       )
       .get('rotate');
-    const ranges = db.prepare('SELECT pass, cursor, state FROM sweep_ranges ORDER BY id DESC LIMIT 1').get();
+    const ranges = db
+      .prepare("SELECT pass, cursor, state FROM sweep_ranges WHERE table_name = 'customers' ORDER BY id DESC LIMIT 1")
+      .get();
     return {
       ...(run as { status: string; rotated: number } | undefined),
       range: ranges as { cursor: string | null } | undefined,

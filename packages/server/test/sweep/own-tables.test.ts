@@ -1,9 +1,12 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Fernet } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import { withPostgresProject } from '../with-postgres-database.ts';
 import { type CommandResult, USERS_CONFIG, USERS_SQL, withProject } from '../with-project.ts';
 
 interface Place {
+  readonly folder: string;
   readonly key: string;
   /** The name of the table in reports. */
   readonly table: string;
@@ -17,13 +20,16 @@ type WithPlace = (config: string | null, work: (place: Place) => Promise<void>) 
 const onSqlite: WithPlace = (config, work) =>
   withProject({ config }, (project) =>
     work({
+      folder: project.folder,
       key: project.key,
       table: 'api_keys',
       fieldseal: (...args) => project.fieldseal(...args),
       keys: async (sql) =>
         project.db((db) => {
           const statement = db.prepare(sql.replace('{t}', 'api_keys'));
-          return statement.reader ? (statement.raw().all() as unknown[][]) : (statement.run(), []);
+          if (statement.reader) return statement.raw().all() as unknown[][];
+          statement.run();
+          return [];
         }),
     }),
   );
@@ -31,6 +37,7 @@ const onSqlite: WithPlace = (config, work) =>
 const onPostgres: WithPlace = (config, work) =>
   withPostgresProject({ sql: USERS_SQL, config }, ({ project, fieldseal, rows }) =>
     work({
+      folder: project.folder,
       key: project.key,
       table: 'fieldseal.api_keys',
       fieldseal,
@@ -49,7 +56,7 @@ describe.each([
       const token = new Fernet(place.key).encrypt('pk_abc123_secret');
       const insert = (name: string, copy: string) =>
         place.keys(
-          `INSERT INTO {t} (user_id, name, prefix, encrypted_key, scopes) VALUES ('1', 'k', '${name}', ${copy}, '')`,
+          `INSERT INTO {t} (user_id, name, prefix, encrypted_key, scopes, created_at) VALUES ('1', 'k', '${name}', ${copy}, '', '2026-02-26T10:00:00.000Z')`,
         );
       await insert('pk_abc123', `'${token}'`);
       await insert('pk_abc124', 'NULL');
@@ -108,15 +115,18 @@ describe.each([
 
   it('lets a project without a declaration rotate and verify, with a warning, but not encrypt or decrypt', async () => {
     await withKeys(async (place) => {
-      const without = ['--config', 'absent.ts'];
+      await rm(join(place.folder, 'fieldseal.config.mjs'));
       for (const command of ['encrypt', 'decrypt']) {
-        const { exitCode, last } = await place.fieldseal(command, '--json', ...without);
+        const { exitCode, last } = await place.fieldseal(command, '--json');
         expect([exitCode, last.code]).toEqual([2, 'ERR_CONFIG_NOT_FOUND']);
       }
-      const rotated = await place.fieldseal('rotate', '--json', ...without);
+      // A file that is asked for by its name has to be there.
+      const named = await place.fieldseal('rotate', '--json', '--config', 'absent.ts');
+      expect([named.exitCode, named.last.code]).toEqual([2, 'ERR_CONFIG_NOT_FOUND']);
+      const rotated = await place.fieldseal('rotate', '--json');
       expect(rotated.last).toMatchObject({ status: 'completed', counts: { total: 1, rotated: 1 } });
       expect(rotated.stdout + rotated.stderr).toContain('only the columns of Fieldseal itself are swept');
-      expect((await place.fieldseal('verify', '--json', ...without)).last).toMatchObject({ counts: { total: 1 } });
+      expect((await place.fieldseal('verify', '--json')).last).toMatchObject({ counts: { total: 1 } });
     });
   });
 
