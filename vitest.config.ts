@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    // Most tests wait for processes and databases that they started; one worker more than two cores keeps those busy.
+    maxWorkers: 3,
     projects: [
       { test: { name: 'fieldseal', include: ['packages/fieldseal/test/**/*.test.ts'], testTimeout: 30_000 } },
       {

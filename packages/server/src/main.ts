@@ -6,7 +6,6 @@ import { type Environment, type EnvironmentKeys, takeEnvironmentKeys } from 'fie
 import { type CliContext, runCli } from './cli/program.js';
 import { loadConfig } from './config/load-config.js';
 import { readSettings } from './config/settings.js';
-import { serve } from './serve.js';
 import { parseDatabaseUrl } from './store/database-url.js';
 import { thisDriver } from './this-driver.js';
 import type { Dependencies } from './usecases/dependencies.js';
@@ -22,13 +21,6 @@ async function stdinLines(): Promise<string[]> {
   const lines: string[] = [];
   for await (const line of createInterface({ input: process.stdin })) lines.push(line);
   return lines;
-}
-
-function abortOnSignals(): AbortSignal {
-  const stop = new AbortController();
-  // Once: a second signal ends the process the hard way, which a sweep survives as well.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  return stop.signal;
 }
 
 const DEFAULT_DATABASE_URL = 'sqlite:fieldseal.db';
@@ -55,18 +47,27 @@ function log(line: Readonly<Record<string, unknown>>): void {
 export async function main(): Promise<void> {
   const env = readEnvironment();
   const jwt = () => jwtSettings(env['AUTH_JWT_SECRET'], env['AUTH_ISSUER'], env['AUTH_AUDIENCE']);
-  const dependencies = ({ config, notify }: Parameters<CliContext['dependencies']>[0]): Dependencies => ({
-    target: parseDatabaseUrl(env['DATABASE_URL'] || DEFAULT_DATABASE_URL),
-    schema: env['DATABASE_SCHEMA'] || 'fieldseal',
-    keys: takeKeys(env),
-    loadConfig: () => loadConfig(process.cwd(), config),
-    driver: thisDriver(),
-    stop: abortOnSignals(),
-    notify,
-  });
+  const stop = new AbortController();
+  const dependencies = ({ config, notify }: Parameters<CliContext['dependencies']>[0]): Dependencies => {
+    // Once: a second signal ends the process the hard way, which a sweep survives as well.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+    return {
+      target: parseDatabaseUrl(env['DATABASE_URL'] || DEFAULT_DATABASE_URL),
+      schema: env['DATABASE_SCHEMA'] || 'fieldseal',
+      keys: takeKeys(env),
+      loadConfig: () => loadConfig(process.cwd(), config),
+      driver: thisDriver(),
+      stop: stop.signal,
+      notify,
+    };
+  };
   let lines: Promise<string[]> | null = null;
-  // Closing a pipe early (`| head`) is the reader's right; it ends what it wanted to read.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  let isServing = false;
+  // A reader that closes the pipe (`| head`) ends what it wanted to read: a sweep stops after the batch under way, and can
+  // be resumed. A service goes on without its log.
+  process.stdout.on('error', () => {
+    if (!isServing) stop.abort();
+  });
   process.exitCode = await runCli(process.argv.slice(2), {
     version: version(),
     env,
@@ -82,7 +83,10 @@ export async function main(): Promise<void> {
     dependencies,
     jwt,
     settings: () => readSettings(env),
-    serve: (config, output) => {
+    serve: async (config, output) => {
+      isServing = true;
+      // Only this command needs the HTTP stack; loading it takes others a noticeable while.
+      const { serve } = await import('./serve.js');
       const settings = readSettings(env);
       const options = { version: version(), settings, jwt: jwt(), folder: process.cwd(), configFile: config, log };
       return serve({ ...dependencies({ config, notify: () => {} }), ...options, ...output });

@@ -8,6 +8,10 @@ import { SweepRunner } from './sweep-runner.js';
 import type { Driver } from './usecases/dependencies.js';
 import type { JwtSettings } from './usecases/principals.js';
 import { openService } from './usecases/service.js';
+import { countUnhashedApiKeys } from './usecases/take-over-api-keys.js';
+
+/** What requests under way get, once the process is asked to end. */
+const CLOSE_MS = 10_000;
 
 /** What `serve` works with. */
 export interface ServeOptions {
@@ -72,8 +76,13 @@ export async function serve(options: ServeOptions): Promise<void> {
       previous: keys.previous.map((key) => key.reveal()),
       root: keys.root?.reveal() ?? null,
     };
+    const isWanted = async (id: number) => {
+      const run = await store.runs.get(id);
+      return run?.kind === 'rotate' && (run.status === 'pending' || run.status === 'in_progress');
+    };
     const runner = new SweepRunner(
       { target, schema, keys: bytes, folder: options.folder, config: options.configFile },
+      isWanted,
       log,
     );
     const app = await buildApp({
@@ -95,11 +104,20 @@ export async function serve(options: ServeOptions): Promise<void> {
         throw listenError(error, settings);
       });
       options.onListening(address);
-      // What the death of a process cut short goes on; what somebody paused waits for them.
-      for (const run of await store.runs.unfinished()) if (run.status !== 'paused') runner.start(run.id);
+      const unhashed = await countUnhashedApiKeys(service);
+      if (unhashed > 0) {
+        options.onAdvice(
+          `${unhashed} API key(s) have no hash and are not valid; the Python original's become so by \`fieldseal api-keys take-over\``,
+        );
+      }
+      // A rotation that the death of a process cut short goes on. Other sweeps wait for whoever started them.
+      for (const { id } of await store.runs.unfinished()) if (await isWanted(id)) runner.start(id);
       await stopped;
     } finally {
+      // Whoever holds a connection open without finishing a request does not hold up the end.
+      const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
       await Promise.all([runner.stop(), app.close()]);
+      clearTimeout(deadline);
     }
   } finally {
     await store.close();

@@ -2,21 +2,26 @@
 import { Worker } from 'node:worker_threads';
 import type { SweepWorkerData, SweepWorkerMessage } from './sweep-worker.js';
 
-const RETRY_MS = 2_000;
-/** The database was away, or another process's lease has not run out yet. */
-const PASSING = /^ERR_(DATABASE_|RUN_DRIVEN|RUN_LOST|KEYRING_CONFLICT)/;
+const RETRY_MS = 5_000;
 
 /** Runs that are to be driven to their end by this process. */
 export class SweepRunner {
   readonly #data: Omit<SweepWorkerData, 'run'>;
   readonly #log: (line: Readonly<Record<string, unknown>>) => void;
+  readonly #isWanted: (run: number) => Promise<boolean>;
   readonly #queue: number[] = [];
   #worker: Worker | null = null;
   #retry: NodeJS.Timeout | null = null;
   #isStopped = false;
 
-  constructor(data: Omit<SweepWorkerData, 'run'>, log: (line: Readonly<Record<string, unknown>>) => void) {
+  /** @param isWanted whether a run is still to be driven: a person may have paused or cancelled it */
+  constructor(
+    data: Omit<SweepWorkerData, 'run'>,
+    isWanted: (run: number) => Promise<boolean>,
+    log: (line: Readonly<Record<string, unknown>>) => void,
+  ) {
     this.#data = data;
+    this.#isWanted = isWanted;
     this.#log = log;
   }
 
@@ -37,6 +42,15 @@ export class SweepRunner {
     await ended;
   }
 
+  async #tryAgain(): Promise<void> {
+    const [run] = this.#queue;
+    // While the database does not answer, nobody can have changed their mind in it.
+    const isWanted = run === undefined || (await this.#isWanted(run).catch(() => true));
+    this.#retry = null;
+    if (!isWanted) this.#queue.shift();
+    this.#next();
+  }
+
   #next(): void {
     if (this.#isStopped || this.#worker || this.#retry) return;
     const run = this.#queue.shift();
@@ -48,22 +62,20 @@ export class SweepRunner {
       type: 'error',
       code: 'ERR_INTERNAL',
       message: 'the thread ended without an answer',
+      isPassing: true,
     };
     worker.on('message', (message: SweepWorkerMessage) => {
       outcome = message;
     });
     worker.on('error', (error) => {
-      outcome = { type: 'error', code: 'ERR_INTERNAL', message: error.name };
+      outcome = { type: 'error', code: 'ERR_INTERNAL', message: error.name, isPassing: true };
     });
     worker.once('exit', () => {
       this.#worker = null;
       this.#log({ level: outcome.type === 'done' ? 'info' : 'error', event: 'sweep_ended', run, outcome });
-      if (outcome.type === 'error' && PASSING.test(outcome.code) && !this.#isStopped) {
+      if (outcome.type === 'error' && outcome.isPassing && !this.#isStopped) {
         this.#queue.unshift(run);
-        this.#retry = setTimeout(() => {
-          this.#retry = null;
-          this.#next();
-        }, RETRY_MS);
+        this.#retry = setTimeout(() => void this.#tryAgain(), RETRY_MS);
       } else this.#next();
     });
   }

@@ -1,9 +1,11 @@
 /** The composition root of a sweeping thread: it drives one run, so that the service's own thread is free to answer. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { isFieldsealError, Secret } from 'fieldseal';
+import { FieldsealError, isFieldsealError, Secret } from 'fieldseal';
 import { loadConfig } from './config/load-config.js';
 import type { DatabaseTarget } from './store/database-url.js';
 import { thisDriver } from './this-driver.js';
+import type { Dependencies } from './usecases/dependencies.js';
+import { failRun, isPassingFault } from './usecases/fail-run.js';
 import { resumeRun } from './usecases/resume-run.js';
 
 /** What the thread is given. Keys travel as bytes, within the process. */
@@ -23,7 +25,7 @@ export interface SweepWorkerData {
 /** What it says at its end. */
 export type SweepWorkerMessage =
   | { readonly type: 'done'; readonly status: string; readonly counts: Readonly<Record<string, number>> }
-  | { readonly type: 'error'; readonly code: string; readonly message: string };
+  | { readonly type: 'error'; readonly code: string; readonly message: string; readonly isPassing: boolean };
 
 const data = workerData as SweepWorkerData;
 const stop = new AbortController();
@@ -31,30 +33,35 @@ const stop = new AbortController();
 parentPort?.once('message', () => stop.abort('shutdown'));
 
 const secret = (bytes: Uint8Array | null) => bytes && Secret.from(bytes);
-let message: SweepWorkerMessage;
-try {
-  const report = await resumeRun(
-    {
-      target: data.target,
-      schema: data.schema,
-      keys: {
-        current: secret(data.keys.current),
-        previous: data.keys.previous.map((bytes) => Secret.from(bytes)),
-        root: secret(data.keys.root),
-      },
-      loadConfig: () => loadConfig(data.folder, data.config),
-      driver: thisDriver(),
-      stop: stop.signal,
-      notify: () => {},
-    },
-    data.run,
-    { dryRun: false, maxRowsPerSecond: null, allowTriggers: false },
-  );
-  message = { type: 'done', status: report.status, counts: { ...report.counts } };
-} catch (error) {
-  message = isFieldsealError(error)
-    ? { type: 'error', code: error.code, message: error.message }
-    : { type: 'error', code: 'ERR_INTERNAL', message: error instanceof Error ? error.name : 'unknown' };
+const deps: Dependencies = {
+  target: data.target,
+  schema: data.schema,
+  keys: {
+    current: secret(data.keys.current),
+    previous: data.keys.previous.map((bytes) => Secret.from(bytes)),
+    root: secret(data.keys.root),
+  },
+  loadConfig: () => loadConfig(data.folder, data.config),
+  driver: thisDriver(),
+  stop: stop.signal,
+  notify: () => {},
+};
+
+async function drive(): Promise<SweepWorkerMessage> {
+  try {
+    const report = await resumeRun(deps, data.run, { dryRun: false, maxRowsPerSecond: null, allowTriggers: false });
+    return { type: 'done', status: report.status, counts: { ...report.counts } };
+  } catch (error) {
+    const reason = error instanceof Error ? error.name : 'unknown';
+    const known = isFieldsealError(error)
+      ? error
+      : new FieldsealError('ERR_INTERNAL', `A fault of Fieldseal itself: ${reason}.`);
+    const isPassing = isPassingFault(known.code);
+    // Whoever asks for its status learns why; left as it is, the run would be in the way of every other.
+    if (!isPassing) await failRun(deps, data.run, known).catch(() => {});
+    return { type: 'error', code: known.code, message: known.message, isPassing };
+  }
 }
-parentPort?.postMessage(message);
+
+parentPort?.postMessage(await drive());
 parentPort?.close();

@@ -1,7 +1,7 @@
 /** JSON Web Tokens under one shared secret (HS256, RFC 7519), verified and, for operators, made. */
 import { FieldsealError } from 'fieldseal';
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
-import type { Principal } from './principal.js';
+import { MANAGEMENT_SCOPES, type Principal } from './principal.js';
 
 const ALGORITHM = 'HS256';
 /** RFC 7518 §3.2: at least as long as the hash. */
@@ -81,7 +81,10 @@ export async function verifyJwt({ secret, issuer, audience }: JwtSettings, token
     // A subject is compared and stored as text, and must fit there.
     if (typeof sub !== 'string' || !/^[!-~]{1,255}$/.test(sub)) throw new errors.JWTInvalid();
     const isAdmin = payload['role'] === 'admin' || scopesOf(payload).includes('admin');
-    return { kind: 'user', subject: sub, isAdmin, scopes: null, apiKeyId: null };
+    // A token that names some of the service's own scopes may do just these; others are the application's affair.
+    const management = scopesOf(payload).filter((scope) => (MANAGEMENT_SCOPES as readonly string[]).includes(scope));
+    const scopes = isAdmin || management.length === 0 ? null : management;
+    return { kind: 'user', subject: sub, isAdmin, scopes, apiKeyId: null };
   } catch (error) {
     const isExpired = error instanceof errors.JWTExpired;
     throw new FieldsealError('ERR_UNAUTHENTICATED', isExpired ? 'The token has expired.' : 'The token is not valid.');

@@ -12,7 +12,7 @@ export interface Principal {
   readonly subject: string;
   /** An admin sees and changes everybody's. An API key never is one. */
   readonly isAdmin: boolean;
-  /** What an API key may do; null for a caller whom no scopes restrict. */
+  /** What an API key, or a token that names some of the service's own scopes, may do; null: no scopes restrict it. */
   readonly scopes: readonly string[] | null;
   readonly apiKeyId: number | null;
 }
@@ -24,7 +24,7 @@ function forbidden(sentence: string): FieldsealError {
   return new FieldsealError('ERR_FORBIDDEN', sentence);
 }
 
-/** @throws FieldsealError `ERR_FORBIDDEN` when the caller is an API key without the scope */
+/** @throws FieldsealError `ERR_FORBIDDEN` when scopes restrict the caller and this is not among them */
 export function assertScope({ scopes }: Principal, scope: ManagementScope): void {
   if (scopes && !scopes.includes(scope)) throw forbidden(`This needs the scope ${scope}.`);
 }
@@ -40,10 +40,10 @@ export function assertMayRotate({ isAdmin, scopes }: Principal): void {
  * lacks itself.
  * @throws FieldsealError `ERR_FORBIDDEN`, naming the scopes
  */
-export function assertMayGrant({ isAdmin, scopes: own }: Principal, granted: readonly string[]): void {
+export function assertMayGrant({ kind, isAdmin, scopes: own }: Principal, granted: readonly string[]): void {
   const refused = granted.filter((scope) => {
     const isManagement = (MANAGEMENT_SCOPES as readonly string[]).includes(scope) || scope === 'admin';
-    return (isManagement && !isAdmin) || (own !== null && !own.includes(scope));
+    return (isManagement && !isAdmin) || (kind === 'api_key' && !own?.includes(scope));
   });
   if (refused.length > 0) throw forbidden(`You cannot grant ${refused.join(', ')}.`);
 }

@@ -1,13 +1,11 @@
 /** The commands around the REST service: `serve`, `jwt`, `api-keys`, `audit`. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { FieldsealError } from 'fieldseal';
-import { createApiKey } from '../usecases/create-api-key.js';
 import type { Dependencies } from '../usecases/dependencies.js';
 import { exportAuditLogs } from '../usecases/export-audit-logs.js';
 import { listApiKeys } from '../usecases/list-api-keys.js';
 import { withReadOnlyStore } from '../usecases/list-runs.js';
-import { type JwtSettings, signJwt } from '../usecases/principals.js';
-import { revokeApiKey } from '../usecases/revoke-api-key.js';
+import type { JwtSettings } from '../usecases/principals.js';
 import { OPERATOR_ACTOR, type Service, type ServiceSettings } from '../usecases/service.js';
 import { withService } from '../usecases/with-service.js';
 import { parseDuration } from './duration.js';
@@ -30,6 +28,15 @@ function positiveNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
   return value;
+}
+
+/** Details are JSON, except in rows of the Python original and of code that wrote plain text. */
+function parsed(details: string | null): unknown {
+  try {
+    return details === null ? null : JSON.parse(details);
+  } catch {
+    return details;
+  }
 }
 
 function csvCell(value: unknown): string {
@@ -65,6 +72,7 @@ export function addServiceCommands({ command, dependencies, output, settings, jw
         .split(',')
         .map((scope) => scope.trim())
         .filter((scope) => scope !== '');
+      const { signJwt } = await import('../usecases/principals.js');
       const token = await signJwt(
         jwt(),
         { subject: flags.user, isAdmin: flags.admin ?? false, scopes, ttlSeconds: flags.ttl },
@@ -91,6 +99,7 @@ export function addServiceCommands({ command, dependencies, output, settings, jw
         scopes: flags.scopes,
         ...(flags.expiresInDays && { expires_in_days: flags.expiresInDays }),
       };
+      const { createApiKey } = await import('../usecases/create-api-key.js');
       const created = await inService((service) => createApiKey(service, input, flags.user));
       output().note(
         `Key ${created.id} of user ${created.userId}, valid until ${created.expiresAt}. It is shown this once:`,
@@ -113,10 +122,29 @@ export function addServiceCommands({ command, dependencies, output, settings, jw
     .argument('<id>', 'the id of a key', positiveNumber)
     .option('--reason <text>', 'why; kept beside the key')
     .action(async (id: number, { reason }: { reason?: string }) => {
+      const { revokeApiKey } = await import('../usecases/revoke-api-key.js');
       const revoked = await inService((service) =>
         revokeApiKey(service, id, { ...(reason && { reason }) }, OPERATOR_ACTOR),
       );
       output().result({ ...revoked }, `Key ${id} (${revoked.prefix}) is revoked.`);
+    });
+
+  keys
+    .command('take-over')
+    .description(
+      'Make the keys valid that the Python original issued: they have only an encrypted copy. Look first, with --dry-run.',
+    )
+    .option('--dry-run', 'only list them')
+    .action(async ({ dryRun }: { dryRun?: true }) => {
+      const { takeOverApiKeys } = await import('../usecases/take-over-api-keys.js');
+      const result = await inService((service) => takeOverApiKeys(service, dryRun ?? false, OPERATOR_ACTOR));
+      const unreadable =
+        result.unreadable.length > 0 ? `Their copies cannot be read: ${result.unreadable.join(', ')}\n` : '';
+      const what = `${result.hashed.length} key(s) ${dryRun ? 'would be' : 'are'} valid${dryRun ? '' : ' now'}.\n`;
+      output().result(
+        { ...result },
+        (result.hashed.length > 0 ? renderApiKeys(result.hashed) : '') + unreadable + what,
+      );
     });
 
   command('audit', 'Look at the audit log.', 'fieldseal audit export --action api_key_created > audit.ndjson')
@@ -147,7 +175,7 @@ export function addServiceCommands({ command, dependencies, output, settings, jw
           output().raw(
             flags.csv
               ? `${columns.map((name) => csvCell(row[name])).join(',')}\r\n`
-              : `${JSON.stringify({ ...row, details: row.details && JSON.parse(row.details) })}\n`,
+              : `${JSON.stringify({ ...row, details: parsed(row.details) })}\n`,
           );
         }
       });

@@ -18,7 +18,8 @@ import { rotationRoutes } from './routes/rotations.js';
 import { HTTP_STATUSES } from './statuses.js';
 
 const BODY_BYTES = 64 * 1024;
-/** Failed authentications of one address that leave an audit row; further ones are answered 429 and leave none. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Refused requests of one caller that leave an audit row; further ones are answered 429 and leave none. */
 const REFUSALS_PER_MINUTE = 100;
 export const API_PREFIX = '/api/encryption';
 
@@ -65,6 +66,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     genReqId: () => Secret.random(12).reveal().toString('hex'),
     return503OnClosing: true,
@@ -85,6 +87,14 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     else parseJson(request, body as string, done);
   });
 
+  // Only refusals are limited, since each leaves an audit row: by caller, or by address where there is none.
+  await app.register(rateLimit, { global: false });
+  const countRefusal = app.createRateLimit({
+    max: REFUSALS_PER_MINUTE,
+    timeWindow: '1 minute',
+    keyGenerator: (request) => request.actor?.principal.subject ?? request.ip,
+  });
+
   app.setErrorHandler(async (error, request, reply) => {
     let known = asFieldsealError(error);
     const isApi = request.routeOptions.url?.startsWith(API_PREFIX) === true;
@@ -96,7 +106,12 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
         from: originOf(request),
       };
       try {
-        await recordRefusal(service, request.actor, refusal);
+        const limit = await countRefusal(request);
+        if (limit.isAllowed || !limit.isExceeded) await recordRefusal(service, request.actor, refusal);
+        else {
+          reply.header('retry-after', String(limit.ttlInSeconds));
+          known = new FieldsealError('ERR_RATE_LIMITED', 'Too many refused requests; wait a minute.');
+        }
       } catch (failure) {
         known = asFieldsealError(failure);
       }
@@ -137,9 +152,6 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   });
-  // Only what fails to authenticate is limited: each such request leaves an audit row.
-  await app.register(rateLimit, { global: false, max: REFUSALS_PER_MINUTE, timeWindow: '1 minute' });
-  const countRefusal = app.createRateLimit();
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -159,14 +171,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     async (api) => {
       api.addHook('onRequest', async (request, reply) => {
         reply.header('cache-control', 'no-store');
-        try {
-          request.actor = await authenticate(request, service, deps.jwt);
-        } catch (error) {
-          const limit = await countRefusal(request);
-          if (limit.isAllowed || !limit.isExceeded) throw error;
-          reply.header('retry-after', String(limit.ttlInSeconds));
-          throw new FieldsealError('ERR_RATE_LIMITED', 'Too many failed authentications; wait a minute.');
-        }
+        request.actor = await authenticate(request, service, deps.jwt);
       });
       for (const routes of [apiKeyRoutes, auditLogRoutes, rotationRoutes])
         await api.register(async (scope) => routes(scope, deps));

@@ -1,5 +1,5 @@
 /** Opens the store: connects, brings the tables up to date and puts the repositories together. */
-import { Kysely } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import { apiKeyRepository } from './api-key-repository.js';
 import { auditRepository } from './audit-repository.js';
 import { DATABASE_CLOCKS } from './database-clock.js';
@@ -61,6 +61,14 @@ export async function openStore(target: DatabaseTarget, options: OpenStoreOption
     dialect: place.dialect,
     ...repositories(db, place.dialect),
     transaction: (work) => db.transaction().execute((tx) => work(repositories(tx, place.dialect))),
+    exclusiveTransaction: (work) =>
+      db.transaction().execute(async (tx) => {
+        // On SQLite every transaction is one: it begins with the write lock.
+        if (place.dialect === 'postgres') {
+          await sql`select pg_advisory_xact_lock(hashtextextended(${`fieldseal ${place.schema}`}, 0))`.execute(tx);
+        }
+        return work(repositories(tx, place.dialect));
+      }),
     writerBarrier: () => writerBarrier(db, place.dialect),
     close: () => db.destroy(),
   };

@@ -276,6 +276,8 @@ export interface Store extends StoreTransaction {
   readonly dialect: Dialect;
   /** Runs `work` in one transaction (SQLite: BEGIN IMMEDIATE); whatever it throws rolls everything back. */
   transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
+  /** The same, one such transaction after another: what it reads, no other exclusive one changes meanwhile. */
+  exclusiveTransaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
   /** After it returns, every write transaction that was open when it was called has ended (SWEEPS.md §1). */
   writerBarrier(): Promise<void>;
   close(): Promise<void>;

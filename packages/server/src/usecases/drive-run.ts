@@ -12,6 +12,7 @@ import type { OpenTables } from './open-tables.js';
 export { FAILURE_REASONS, type SweepReport };
 
 export const LEASE_SECONDS = 15;
+const HEARTBEAT_MS = 5_000;
 
 /** What every sweep can be told. */
 export interface SweepOptions {
@@ -49,7 +50,7 @@ export async function findOrCreateRun(
   run: NewRun,
   also?: (tx: StoreTransaction) => Promise<void>,
 ): Promise<Run> {
-  return store.transaction(async (tx) => {
+  return store.exclusiveTransaction(async (tx) => {
     const unfinished = await findUnfinished(tx, run.kind);
     if (unfinished) return unfinished;
     await also?.(tx);
@@ -187,14 +188,14 @@ async function pause(stop: AbortSignal, store: Store, { run, fence }: ClaimedRun
   }
   const isStop = isFieldsealError(error) && error.code === 'ERR_RUN_STOPPED';
   const reason = isFieldsealError(error) ? error.message : 'An unexpected error.';
-  // The database may be what failed; then the lease runs out by itself and the run counts as stalled.
+  // Only people pause. A run that a fault or a shutdown interrupts stays under way, driven by nobody: it counts as stalled,
+  // and the service goes on with its rotations by itself. The database may be what failed; then the lease runs out.
+  const isPause = isStop && stop.reason !== 'shutdown';
   await store
     .transaction(async (tx) => {
-      // A service that shuts down leaves its run under way: the next one to start goes on with it.
-      const isShutdown = isStop && stop.reason === 'shutdown';
-      const paused = { status: 'paused' as const, errorDetails: isStop ? null : reason };
-      const isOurs = await tx.runs.update(run.id, fence, { ...(!isShutdown && paused), release: true });
-      if (isOurs && !isShutdown) await auditRun(tx, run, 'paused', {});
+      const change = isPause ? { status: 'paused' as const } : { errorDetails: isStop ? null : reason };
+      if (!(await tx.runs.update(run.id, fence, { ...change, release: true }))) return;
+      if (isPause) await auditRun(tx, run, 'paused', {});
     })
     .catch(() => {});
   if (isStop)
@@ -218,12 +219,18 @@ export async function driveRun(
 ): Promise<SweepReport> {
   const claimed = await claimRun(deps, store, run);
   deps.notify({ type: 'run', run: run.id, kind: run.kind, resumed: run.status !== 'pending' });
+  // Waiting and counting take longer than a lease as well; a heartbeat that is lost changes nothing: the fence decides.
+  const heartbeat = setInterval(() => {
+    store.runs.heartbeat(run.id, claimed.fence, LEASE_SECONDS).catch(() => {});
+  }, HEARTBEAT_MS);
   try {
     const ring = await prepare(claimed);
     const context = passContext(deps, run.kind, run.newKeyVersion, ring, { tables, database }, options);
     return await finish(store, claimed, context, await runPasses(store, claimed.run, claimed.fence, context));
   } catch (error) {
-    return pause(deps.stop, store, claimed, error);
+    return await pause(deps.stop, store, claimed, error);
+  } finally {
+    clearInterval(heartbeat);
   }
 }
 

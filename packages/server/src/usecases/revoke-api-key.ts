@@ -8,7 +8,11 @@ import { type Actor, auditRow, type Service } from './service.js';
 
 /** What a caller gives. */
 export const RevocationSchema = Type.Object(
-  { reason: Type.Optional(Type.String({ maxLength: 1000, description: 'Why; kept beside the key.' })) },
+  {
+    reason: Type.Optional(
+      Type.String({ maxLength: 1000, pattern: '^[^\\u0000]*$', description: 'Why; kept beside the key.' }),
+    ),
+  },
   { additionalProperties: false },
 );
 export type RevocationInput = Static<typeof RevocationSchema>;

@@ -1,6 +1,7 @@
 /** The stored keyring as the service opens, makes and changes it. */
 import {
   addKey,
+  addPurposeKey,
   createKeyring,
   FieldsealError,
   isFieldsealError,
@@ -38,7 +39,15 @@ async function create(store: Store, given: GivenKeys, write: boolean): Promise<S
   if (!given.current || !root) {
     throw new FieldsealError('ERR_KEY_MISSING', 'ENCRYPTION_KEY is not set; make one with `fieldseal keygen`.');
   }
-  const ring = createKeyring(given.current, given.previous, Date.now());
+  // A ring that vanished was deleted, or its tables were not restored: a new one would make every value unreadable.
+  if ((await store.audit.list({ action: 'keyring_created', limit: 1 })).length > 0) {
+    throw new FieldsealError(
+      'ERR_KEYRING_NOT_FOUND',
+      'The database had a keyring, and it is gone; restore keyring_state and encryption_keys from a backup.',
+    );
+  }
+  // With every key it will need, so that the service can start in the middle of a rotation from OLD to NEW.
+  const ring = addPurposeKey(createKeyring(given.current, given.previous, Date.now()), 'api-key-hash', Date.now());
   const roots = [new RootKey(root)];
   if (write) {
     await store.transaction(async (tx) => {

@@ -3,7 +3,6 @@ import { addPurposeKey, type EnvironmentKeys, FieldsealError, type KeyringSnapsh
 import { ApiKeySeal } from '../auth/api-key-seal.js';
 import { OPERATOR, type Principal } from '../auth/principal.js';
 import type { NewAuditRow, Store, StoreTransaction } from '../store/store.js';
-import { hashTakenOverKeys } from './hash-taken-over-keys.js';
 import {
   auditKey,
   changeKeyring,
@@ -50,14 +49,13 @@ export function keysToOpen({ current, previous, root }: EnvironmentKeys): GivenK
   return { current, previous, roots: first ? [first] : [] };
 }
 
-/** A ring with an API-key-hash key in it. The key is made when the service first opens, and hashes what was taken over. */
+/** A ring with an API-key-hash key in it: rings of the first days have none. */
 async function withHashKey(store: Store, keyring: ServiceKeyring): Promise<ServiceKeyring> {
   if (keyring.ring.purposeKey('api-key-hash')) return keyring;
   const ring = addPurposeKey(keyring.ring, 'api-key-hash', Date.now());
   const changed = await store.transaction(async (tx) => {
     const saved = await changeKeyring(tx, keyring, ring);
-    const takenOver = await hashTakenOverKeys(tx, ring, sealOf(ring));
-    await auditKey(tx, 'key_added', 'v1', { purpose: 'api-key-hash', state: 'primary', takenOver });
+    await auditKey(tx, 'key_added', 'v1', { purpose: 'api-key-hash', state: 'primary' });
     return saved;
   });
   return readBack(store, changed);

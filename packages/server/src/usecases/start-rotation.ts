@@ -12,7 +12,11 @@ export type { Run };
 
 /** What a caller gives. */
 export const NewRotationSchema = Type.Object(
-  { notes: Type.Optional(Type.String({ maxLength: 1000, description: 'Why; kept beside the rotation.' })) },
+  {
+    notes: Type.Optional(
+      Type.String({ maxLength: 1000, pattern: '^[^\\u0000]*$', description: 'Why; kept beside the rotation.' }),
+    ),
+  },
   { additionalProperties: false },
 );
 export type NewRotationInput = Static<typeof NewRotationSchema>;
@@ -35,7 +39,7 @@ export async function startRotation(
       "The configuration says keys: 'env': readers that know only ENCRYPTION_KEY could not read a random new key; use `fieldseal rotate OLD NEW`.",
     );
   }
-  return store.transaction(async (tx) => {
+  return store.exclusiveTransaction(async (tx) => {
     const own = await findUnfinished(tx, 'rotate');
     if (own) throw new FieldsealError('ERR_RUN_UNFINISHED', `Rotation ${own.id} is unfinished; see its status.`);
     const keyring = await openKeyring(tx);

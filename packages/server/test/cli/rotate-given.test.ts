@@ -44,7 +44,9 @@ const signOff = (project: Project) => project.db((db) => db.exec('DELETE FROM ke
 const versions = async (project: Project, options: CommandOptions = {}) => {
   const { last } = await project.fieldseal('keyring', 'list', '--json', options);
   return {
-    keys: last.keys.map(({ version, state }: Record<string, string>) => `${version} ${state}`),
+    keys: last.keys
+      .filter(({ purpose }: Record<string, string>) => purpose === 'field')
+      .map(({ version, state }: Record<string, string>) => `${version} ${state}`),
     roots: last.roots.length,
   };
 };

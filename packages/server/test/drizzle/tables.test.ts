@@ -36,7 +36,7 @@ const KEY = {
   isActive: true,
   revokedAt: null,
 };
-const ACTIONS = ['keyring_created', 'key_added', 'api_key_created', 'sensitive_field_accessed'];
+const ACTIONS = ['keyring_created', 'api_key_created', 'sensitive_field_accessed'];
 
 test('keys and audit rows that code wrote are read through the Drizzle tables of SQLite', async () => {
   await withProject({ sql: '' }, async (project) => {

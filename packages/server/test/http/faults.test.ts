@@ -252,5 +252,10 @@ test('a key whose row was widened, given away, prolonged or forged in the databa
     await service.end('SIGTERM');
     await service.restart();
     expect((await service.request('GET', `${API}/keys`, { token: forged })).status).toBe(401);
+    // Nor does it help to have the keyring made anew: a database that had one gets no other.
+    await service.end('SIGTERM');
+    project.db((db) => db.exec('DELETE FROM keyring_state; DELETE FROM encryption_keys'));
+    const { exitCode, stderr } = await project.fieldseal('serve', { env: { ...service.env, PORT: '0' } });
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('[ERR_KEYRING_NOT_FOUND]')]);
   });
 });

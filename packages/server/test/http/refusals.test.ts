@@ -49,6 +49,7 @@ describe.each(PLACES)('on %s', (_name, place) => {
         { name: 'a', scopes: 'read:<script>' },
         { name: 'a', scopes: ['a,b'] },
         { name: 'a', scopes: [''] },
+        { name: 'a\u0000b' },
         { name: 'a', unknown: true },
         { name: 'a', user_id: '2' },
       ]) {
@@ -56,7 +57,7 @@ describe.each(PLACES)('on %s', (_name, place) => {
       }
       expect(await create('{}', { 'content-type': 'text/plain' })).toBe('415 ERR_MEDIA_TYPE');
       expect(await create({ name: 'x'.repeat(70_000) })).toBe('413 ERR_BODY_TOO_LARGE');
-      for (const query of ['limit=0', 'limit=501', 'limit=x', 'unknown=1', 'action=']) {
+      for (const query of ['limit=0', 'limit=501', 'limit=x', 'unknown=1', 'action=', 'action=%00', 'before=1e300']) {
         expect([query, await refusal(service, 'GET', `${API}/audit-logs?${query}`, { token })]).toEqual([
           query,
           '400 ERR_INPUT_INVALID',
@@ -160,6 +161,33 @@ describe.each(PLACES)('on %s', (_name, place) => {
       expect(await refusal(service, 'GET', `${API}/keys`, { token: wrong })).toBe('401 ERR_UNAUTHENTICATED');
       await service.request('DELETE', `${API}/keys/${writer.id}`, { token: admin });
       expect(await refusal(service, 'GET', `${API}/keys`, { token: writer.key })).toBe('401 ERR_UNAUTHENTICATED');
+    });
+  });
+
+  test('a token that names some of the service’s scopes may do just these', async () => {
+    await withService(place, {}, async (service) => {
+      const reader = await service.token('ada', '--scopes', 'keys:read,projects');
+      expect((await service.request('GET', `${API}/keys`, { token: reader })).status).toBe(200);
+      expect(await refusal(service, 'POST', `${API}/keys`, { token: reader, body: { name: 'k' } })).toBe(
+        '403 ERR_FORBIDDEN',
+      );
+      expect(await refusal(service, 'GET', `${API}/audit-logs`, { token: reader })).toBe('403 ERR_FORBIDDEN');
+      const other = await service.token('ada', '--scopes', 'projects');
+      expect((await service.request('POST', `${API}/keys`, { token: other, body: { name: 'k' } })).status).toBe(201);
+    });
+  });
+
+  test('refusals beyond a hundred in a minute are answered with 429 and leave no audit row', async () => {
+    await withService(place, {}, async (service) => {
+      const token = await service.token('ada');
+      const statuses: number[] = [];
+      for (let i = 0; i < 103; i++)
+        statuses.push((await service.request('DELETE', `${API}/keys/999`, { token })).status);
+      expect(statuses.filter((status) => status === 404)).toHaveLength(100);
+      const limited = await service.request('DELETE', `${API}/keys/999`, { token });
+      expect([limited.status, limited.body.code]).toEqual([429, 'ERR_RATE_LIMITED']);
+      expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect((await service.request('GET', `${API}/audit-logs`, { token })).body.total).toBe(100);
     });
   });
 

@@ -53,6 +53,16 @@ export default defineConfig({ keys: 'stored', model: defineModel({ users: { prim
       }),
     { config },
     async (service) => {
+      // Nothing is valid before an operator has looked.
+      expect((await service.request('GET', `${API}/keys`, { token: KEY_TEXT })).status).toBe(401);
+      expect(service.output()).toContain('1 API key(s) have no hash');
+      const look = await service.project.fieldseal('api-keys', 'take-over', '--dry-run', '--json', {
+        env: service.env,
+      });
+      expect(look.last).toMatchObject({ hashed: [{ id: 7, userId: '42', prefix: 'pk_abc123' }], unreadable: [] });
+      expect((await service.request('GET', `${API}/keys`, { token: KEY_TEXT })).status).toBe(401);
+      expect((await service.project.fieldseal('api-keys', 'take-over', { env: service.env })).exitCode).toBe(0);
+
       const listed = await service.request('GET', `${API}/keys`, { token: KEY_TEXT });
       expect(listed).toMatchObject({
         status: 200,

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
+import { pythonFor } from '../../../fieldseal/test/python.ts';
 import { type OpenStoreOptions, openStore } from '../../src/store/open-store.js';
 import type { Dialect, Store } from '../../src/store/store.js';
 import { withPostgresSchema } from '../postgres.js';
@@ -325,10 +326,9 @@ describe.each([
 
   it('made by SQLAlchemy itself are taken over', (context) =>
     withPlace(async ({ open, python }) => {
-      const { status } = spawnSync('python3', ['-c', `import sqlalchemy, ${python.driver}`]);
-      if (status !== 0) context.skip(`python3 has no sqlalchemy with ${python.driver}`);
+      const python3 = pythonFor(`import sqlalchemy, ${python.driver}`, context);
       const input = JSON.stringify([python.url, python.schema, TOKEN]);
-      const made = spawnSync('python3', ['-W', 'ignore', '-c', MODELS], { input, encoding: 'utf8' });
+      const made = spawnSync(python3, ['-W', 'ignore', '-c', MODELS], { input, encoding: 'utf8' });
       expect(made.stderr).toBe('');
       const store = await open();
       expect(await store.apiKeys.get(1)).toMatchObject({

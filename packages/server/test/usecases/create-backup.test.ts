@@ -62,7 +62,7 @@ describe('a backup', () => {
         sha256: files()['backup.age'],
         encrypted: true,
         tables: expect.any(Number),
-        keyring: { id: expect.stringMatching(/^[0-9a-f]{32}$/), generation: 1, keys: 1, roots: [expect.any(String)] },
+        keyring: { id: expect.stringMatching(/^[0-9a-f]{32}$/), generation: 2, keys: 2, roots: [expect.any(String)] },
       });
       expect(readFileSync(file, 'latin1')).toMatch(/^age-encryption\.org\/v1\n-> X25519 /);
       expect(JSON.stringify(report)).not.toContain(key);

@@ -19,7 +19,13 @@ import { ProblemSchema } from '../problem.js';
 const Page = Type.Object(
   {
     limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
-    before: Type.Optional(Type.Integer({ minimum: 1, description: 'The id of the last key of the page before.' })),
+    before: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'The id of the last key of the page before.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );

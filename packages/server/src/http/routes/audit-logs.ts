@@ -10,9 +10,15 @@ import { ProblemSchema } from '../problem.js';
 const FilterSchema = Type.Object(
   {
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
-    before: Type.Optional(Type.Integer({ minimum: 1, description: 'The id of the last row of the page before.' })),
-    action: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
-    resource_type: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+    before: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'The id of the last row of the page before.',
+      }),
+    ),
+    action: Type.Optional(Type.String({ minLength: 1, maxLength: 100, pattern: '^[!-~ ]*$' })),
+    resource_type: Type.Optional(Type.String({ minLength: 1, maxLength: 100, pattern: '^[!-~ ]*$' })),
     status: Type.Optional(Type.Union([Type.Literal('success'), Type.Literal('failure')])),
   },
   { additionalProperties: false },
