@@ -93,16 +93,14 @@ test('a rotation does not keep requests waiting', { timeout: 120_000 }, async ()
     expect((await service.project.fieldseal('encrypt', { env: service.env })).exitCode).toBe(0);
     const token = await service.token('root', '--admin');
     const { body } = await service.request('POST', `${API}/rotate`, { token, body: {} });
-    let slowestMs = 0;
+    // Answers that saw it under way, each further than the one before: had it held the thread, there would be none.
+    const seen = new Set<number>();
     for (;;) {
-      const startedMs = performance.now();
       const status = await service.request('GET', `${API}/rotation-status/${body.rotation_id}`, { token });
-      slowestMs = Math.max(slowestMs, performance.now() - startedMs);
       if (status.body.rotation_status === 'completed') break;
-      await setTimeout(5);
+      seen.add(status.body.rotated_records);
     }
-    // A bound against standing still, not a measurement: the sweep takes seconds.
-    expect(slowestMs).toBeLessThan(1500);
+    expect(seen.size).toBeGreaterThan(3);
   });
 });
 
