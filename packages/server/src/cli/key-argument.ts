@@ -8,6 +8,11 @@ export interface KeySources {
   stdinLines(): Promise<string[]>;
 }
 
+/** One key in 64 begins with `-`, and would be taken for an option; with a space before it, which is trimmed, it is none. */
+export function protectKey(argument: string): string {
+  return /^-[\w-]{42}=$/.test(argument) ? ` ${argument}` : argument;
+}
+
 /**
  * Reads one key argument. Several `-` take one line of standard input each, in order.
  * @param name what the message calls it: OLD or NEW

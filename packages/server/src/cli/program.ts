@@ -15,7 +15,7 @@ import { stopRun } from '../usecases/stop-run.js';
 import { sweepTables } from '../usecases/sweep-tables.js';
 import { addBackupCommands } from './backup-commands.js';
 import { EXIT, EXIT_CODES } from './exit-codes.js';
-import { type KeySources, readKeyArgument } from './key-argument.js';
+import { type KeySources, protectKey, readKeyArgument } from './key-argument.js';
 import { Output, type Terminal } from './output.js';
 import { renderKeyring, renderReport, renderRun, renderRuns, renderScan } from './render.js';
 import { addServiceCommands } from './service-commands.js';
@@ -245,7 +245,7 @@ Example, the first day:
   });
 
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(argv.map(protectKey), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done;

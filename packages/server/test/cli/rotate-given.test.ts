@@ -125,6 +125,16 @@ describe('rotating from OLD to NEW', () => {
     });
   });
 
+  it('takes a key that begins with a dash in full, too', async () => {
+    await withProject({ config: ENV_CONFIG }, async (project) => {
+      const dashed = project.keepSecret(`${Buffer.alloc(32, 0xfb).toString('base64url')}=`);
+      expect(dashed).toMatch(/^-/);
+      expect((await project.fieldseal('encrypt')).exitCode).toBe(0);
+      expect((await project.fieldseal('rotate', project.key, dashed)).exitCode).toBe(0);
+      expect(openedWith(project, dashed)).toHaveLength(2);
+    });
+  });
+
   it('leaves the wrapping alone where ROOT_KEY does it', async () => {
     await withProject({ config: ENV_CONFIG }, async (project) => {
       const fresh = project.keepSecret(Fernet.generateKey());
