@@ -20,7 +20,8 @@ function countCodePoints(text: string): number {
 export function stringCodec(length: number | null): Codec<string> {
   return {
     name: 'string',
-    encode(value) {
+    isText: true,
+    encode: (value) => {
       if (typeof value !== 'string') throw new FieldsealError('ERR_VALUE_TYPE', 'The value is not a string.');
       assertWellFormed(value);
       // The number of code points is at most `value.length`, so that most values need no counting.
