@@ -1,8 +1,11 @@
 /** Fields encrypted by hand, as the Python original's `encryption_service` did it. */
 import { decryptFailed } from './core/decrypt-failed.js';
+import { encryptWith } from './core/fernet.js';
 import { decodeUtf8 } from './core/utf8.js';
 import { type ErrorCode, FieldsealError, isFieldsealError } from './errors.js';
-import { openWith, SCHEMES, UNREADABLE } from './fields/scheme.js';
+import { NO_PLACE } from './fields/place.js';
+import { UNREADABLE } from './fields/scheme.js';
+import { openWith } from './fields/schemes.js';
 import { stringCodec } from './fields/string-codec.js';
 import type { Keyring } from './keys/keyring.js';
 import type { KeyringSnapshot } from './keys/keyring-snapshot.js';
@@ -18,9 +21,13 @@ export type FieldOutcome =
 
 function open(ring: KeyringSnapshot, token: string): string {
   if (typeof token !== 'string') throw new FieldsealError('ERR_VALUE_TYPE', 'The token is not a string.');
-  const opened = openWith(['fernet'], ring, token);
+  const opened = openWith(['fernet'], NO_PLACE, ring, token);
   if (opened === null || opened === UNREADABLE) throw decryptFailed();
   return decodeUtf8(opened.bytes);
+}
+
+function seal(ring: KeyringSnapshot, value: string): string {
+  return encryptWith(ring.primary.fernet, text.encode(value));
 }
 
 /** Runs `work` on every value, and throws once at the end if it failed anywhere. */
@@ -73,7 +80,7 @@ export class EncryptionService {
   encryptField(value: string): string;
   encryptField(value: string | null): string | null;
   encryptField(value: string | null): string | null {
-    return value === null ? null : SCHEMES.fernet.seal(this.#keyring.writableSnapshot(), text.encode(value));
+    return value === null ? null : seal(this.#keyring.writableSnapshot(), value);
   }
 
   /** @throws FieldsealError `ERR_DECRYPT_FAILED`, without saying why; `ERR_VALUE_NOT_TEXT`, `ERR_VALUE_TYPE` */
@@ -86,7 +93,7 @@ export class EncryptionService {
   /** Encrypts a batch under one snapshot of the keyring. @throws FieldsealError with `indexes` when any value fails */
   encryptFields(values: readonly (string | null)[]): (string | null)[] {
     const ring = this.#keyring.writableSnapshot();
-    return forEachField(values, (value) => SCHEMES.fernet.seal(ring, text.encode(value)));
+    return forEachField(values, (value) => seal(ring, value));
   }
 
   /** Decrypts a batch under one snapshot of the keyring. @throws FieldsealError with `indexes` when any token fails */

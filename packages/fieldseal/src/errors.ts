@@ -77,6 +77,15 @@ export const ERROR_CODES = {
 /** A code of {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** One mistake of a declaration of tables and columns. */
+export interface Mistake {
+  readonly code: ErrorCode;
+  readonly table: string;
+  /** Null for what concerns the whole table. */
+  readonly column: string | null;
+  readonly text: string;
+}
+
 /**
  * The one error class. `code` is stable and for programs; `message` is one sentence for people, with the mend where
  * there is one. Neither ever holds plaintext, a token, a key or a password.
@@ -85,12 +94,19 @@ export class FieldsealError extends Error {
   readonly code: ErrorCode;
   /** Places in a batch that failed, for the batch calls; else undefined. */
   readonly indexes?: readonly number[];
+  /** The mistakes of a declaration, one by one; else undefined. */
+  readonly mistakes?: readonly Mistake[];
 
-  constructor(code: ErrorCode, message: string, options: { indexes?: readonly number[]; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { indexes?: readonly number[]; mistakes?: readonly Mistake[]; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'FieldsealError';
     this.code = code;
     if (options.indexes) this.indexes = options.indexes;
+    if (options.mistakes) this.mistakes = options.mistakes;
   }
 }
 

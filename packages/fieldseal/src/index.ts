@@ -1,5 +1,6 @@
 /** The public names of the library. Adapters have their own entry points, such as `fieldseal/drizzle`. */
 
+export { contextText } from './core/context-text.js';
 export {
   type DecryptOptions,
   decodeFernetKey,
@@ -12,27 +13,50 @@ export { MultiFernet } from './core/multi-fernet.js';
 export { Secret } from './core/secret.js';
 export { Sha256 } from './core/sha256.js';
 export { EncryptionService, type FieldOutcome } from './encryption-service.js';
-export { ERROR_CODES, type ErrorCode, FieldsealError, isFieldsealError } from './errors.js';
+export { ERROR_CODES, type ErrorCode, FieldsealError, isFieldsealError, type Mistake } from './errors.js';
+export { BlindIndex, type IndexValue } from './fields/blind-index.js';
 export type { Codec } from './fields/codec.js';
+export * as codecs from './fields/codecs.js';
 export { defineConfig, type FieldsealConfig } from './fields/config.js';
+export { type EncryptedOptions, encrypted } from './fields/encrypted.js';
 export { type EncryptedStringOptions, encryptedString } from './fields/encrypted-string.js';
-export { type Examined, Field, fieldsOf } from './fields/field.js';
+export { type Examined, Field } from './fields/field.js';
+export { type BlindIndexOptions, blindIndex } from './fields/index-declaration.js';
+export { type Mask, mask } from './fields/mask.js';
 export {
   type AnyDeclaration,
   type AnySchema,
-  assertModel,
   type ColumnDeclaration,
   defineModel,
+  type IndexDeclaration,
   type Model,
   type ModelDeclaration,
   type TableDeclaration,
 } from './fields/model.js';
-export type { Opened, SchemeName } from './fields/scheme.js';
+export { assertModel } from './fields/model-check.js';
+export type { Normaliser } from './fields/normaliser.js';
+export { type ContextRow, Place, type SubjectSource } from './fields/place.js';
+export { columnBudgetBits, planIndex } from './fields/plan-index.js';
+export type { Opened, SchemeName, Storage, Stored, WritingScheme } from './fields/scheme.js';
+export { shapeOf } from './fields/schemes.js';
+export { storedLength } from './fields/stored-length.js';
+export {
+  type DecryptedAs,
+  type DecryptedRow,
+  type EncryptedRow,
+  fieldsOf,
+  Table,
+  type TableOptions,
+  tableFields,
+  tableIndexes,
+} from './fields/table.js';
+export type { ValueCacheOptions } from './fields/value-cache.js';
 export type { KeyProvider } from './keys/key-provider.js';
 export { CONFIRMATION_SECONDS, Keyring, REFRESH_SECONDS } from './keys/keyring.js';
-export { addKey, addPurposeKey, createKeyring, promoteKey } from './keys/keyring-changes.js';
-export { type Key, KeyringSnapshot, type ReadableKey, versionNumber } from './keys/keyring-snapshot.js';
+export { addKey, addPurposeKey, createKeyring, disableKey, promoteKey } from './keys/keyring-changes.js';
+export { type Key, KeyringSnapshot, versionNumber } from './keys/keyring-snapshot.js';
 export { openKeyring } from './keys/open-keyring.js';
+export { ReadableKey } from './keys/readable-key.js';
 export { RootKey } from './keys/root-key.js';
 export { openSealedKeyring, sealKeyring } from './keys/sealed-keyring.js';
 export {
@@ -43,6 +67,21 @@ export {
   type StoredKey,
   type StoredKeyring,
 } from './keys/stored-keyring.js';
+export { SubjectKey } from './keys/subject-key.js';
+export { openSubjectKeys, SubjectKeys, type SubjectKeysOptions } from './keys/subject-keys.js';
+export { describeSubjects, type SubjectId, type SubjectName, subjectName } from './keys/subject-name.js';
+export {
+  type StoredSubject,
+  type StoredSubjects,
+  SUBJECTS_AT_ONCE,
+  type SubjectProvider,
+  type SubjectRootSource,
+  type SubjectState,
+  type WrappedSubject,
+} from './keys/subject-provider.js';
+export { SubjectRoot } from './keys/subject-root.js';
 export { type DatabaseProviderOptions, databaseProvider, type QueryFunction } from './providers/database.js';
+export { type DatabaseSubjectsOptions, databaseSubjects } from './providers/database-subjects.js';
 export { keyringFromEnv } from './providers/env.js';
 export { type Environment, type EnvironmentKeys, takeEnvironmentKeys } from './providers/key-variables.js';
+export { type RootFileStep, type SubjectRootFile, subjectRootFile } from './providers/subject-root-file.js';

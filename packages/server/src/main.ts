@@ -55,6 +55,7 @@ export async function main(): Promise<void> {
       target: parseDatabaseUrl(env['DATABASE_URL'] || DEFAULT_DATABASE_URL),
       schema: env['DATABASE_SCHEMA'] || 'fieldseal',
       keys: takeKeys(env),
+      subjectRootFile: env['SUBJECT_ROOT_FILE'] || null,
       loadConfig: () => loadConfig(process.cwd(), config),
       driver: thisDriver(),
       stop: stop.signal,

@@ -20,6 +20,7 @@ export interface ServeOptions {
   readonly jwt: JwtSettings;
   readonly target: DatabaseTarget;
   readonly schema: string;
+  readonly subjectRootFile: string | null;
   readonly keys: EnvironmentKeys;
   readonly driver: Driver;
   readonly folder: string;
@@ -61,7 +62,7 @@ function listenError(error: unknown, { host, port }: Settings): unknown {
  * @throws FieldsealError of the configuration, the store and the keyring; `ERR_ADDRESS_IN_USE`
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { settings, target, schema, keys, stop, log } = options;
+  const { settings, target, schema, subjectRootFile, keys, stop, log } = options;
   const config = await loadOptionalConfig(options);
   const store = await openStore(target, { schema, offEventLoop: true });
   try {
@@ -81,7 +82,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       return run?.kind === 'rotate' && (run.status === 'pending' || run.status === 'in_progress');
     };
     const runner = new SweepRunner(
-      { target, schema, keys: bytes, folder: options.folder, config: options.configFile },
+      { target, schema, subjectRootFile, keys: bytes, folder: options.folder, config: options.configFile },
       isWanted,
       log,
     );

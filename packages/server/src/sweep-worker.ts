@@ -13,6 +13,7 @@ export interface SweepWorkerData {
   readonly run: number;
   readonly target: DatabaseTarget;
   readonly schema: string;
+  readonly subjectRootFile: string | null;
   readonly keys: {
     readonly current: Uint8Array | null;
     readonly previous: readonly Uint8Array[];
@@ -36,6 +37,7 @@ const secret = (bytes: Uint8Array | null) => bytes && Secret.from(bytes);
 const deps: Dependencies = {
   target: data.target,
   schema: data.schema,
+  subjectRootFile: data.subjectRootFile,
   keys: {
     current: secret(data.keys.current),
     previous: data.keys.previous.map((bytes) => Secret.from(bytes)),

@@ -1,6 +1,6 @@
 /** Drizzle: an encrypted column as a custom type, for SQLite, PostgreSQL and MySQL alike. */
 import { Field, type Keyring } from '../fields/field.js';
-import type { AnyDeclaration, ColumnDeclaration, Model } from '../fields/model.js';
+import type { AnyDeclaration, ColumnDeclaration, Model, TableDeclaration } from '../fields/model.js';
 
 /** The type argument of Drizzle's `customType` for an encrypted text column. */
 export interface EncryptedText {
@@ -26,6 +26,19 @@ export interface DrizzleOptions<Builder, Declaration> {
 
 type ColumnsOf<Table> = Table extends { readonly columns: infer Columns } ? keyof Columns & string : string;
 
+/** A column hook sees one value and nothing of its row. @throws TypeError for a column that needs more */
+function assertPerValue({ table, column, needsRow, storage }: Field<string>, { indexes }: TableDeclaration): void {
+  const reasons = [
+    needsRow && 'is bound to its row',
+    storage !== 'text' && 'is stored as bytes',
+    Object.values(indexes ?? {}).some((index) => index?.on.includes(column)) && 'has a blind index',
+  ].filter((reason) => reason !== false);
+  if (reasons.length === 0) return;
+  throw new TypeError(
+    `${table}.${column} ${reasons.join(' and ')}, which a Drizzle column cannot see; declare a plain column and use encryptRow and decryptRow of Table`,
+  );
+}
+
 /**
  * Returns a function that makes the Drizzle column of a declared one. Values are encrypted when written and decrypted
  * when read; null is never touched. A comparison in a `where` cannot find them: every encryption of a value differs.
@@ -46,12 +59,14 @@ export function encryptedColumns<Result, Declaration = AnyDeclaration>(
   const { customType } = options;
   const keyring = () => (typeof options.keyring === 'function' ? options.keyring() : options.keyring);
   return (table, column) => {
-    const declared = (options.model as Model).tables[table]?.columns[column];
-    if (!declared) throw new TypeError(`the model declares no column ${table}.${column}`);
-    const field = new Field(table, column, declared as ColumnDeclaration<string>);
+    const declaredTable = (options.model as Model).tables[table];
+    const declared = declaredTable?.columns[column];
+    if (!declaredTable || !declared) throw new TypeError(`the model declares no column ${table}.${column}`);
+    const field = new Field(table, column, declared as ColumnDeclaration<string>, declaredTable);
+    assertPerValue(field, declaredTable);
     return customType({
       dataType: () => 'text',
-      toDriver: (value) => field.encrypt(keyring(), value),
+      toDriver: (value) => field.encrypt(keyring(), value) as string,
       fromDriver: (stored) => field.decrypt(keyring(), stored),
     })(column);
   };

@@ -38,10 +38,14 @@ export function tokenBytesFor(plaintextBytes: number): number {
   return OVERHEAD_BYTES + plaintextBytes + 16;
 }
 
-/** The characters of a token around exactly `plaintextBytes`: PKCS7 always pads, and base64url pads to a multiple of 4. */
+/** The bytes of a token around exactly `plaintextBytes`: PKCS7 always pads. */
+export function tokenByteLength(plaintextBytes: number): number {
+  return OVERHEAD_BYTES + 16 * (Math.floor(plaintextBytes / 16) + 1);
+}
+
+/** The characters of a token around exactly `plaintextBytes`: base64url pads to a multiple of 4. */
 export function tokenLength(plaintextBytes: number): number {
-  const ciphertextBytes = 16 * (Math.floor(plaintextBytes / 16) + 1);
-  return 4 * Math.ceil((OVERHEAD_BYTES + ciphertextBytes) / 3);
+  return 4 * Math.ceil(tokenByteLength(plaintextBytes) / 3);
 }
 
 /** The token text of `buffer[64 … end)`. */

@@ -6,12 +6,13 @@
  *     Kx = AES-256(K, M1 ⊕ K1) ‖ AES-256(K, M2 ⊕ K1);  Nx = N[12:]
  *     ciphertext ‖ tag16 = AES-256-GCM(Kx, Nx, plaintext, associated data)
  */
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import { createCipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import { GCM_TAG_BYTES, openAes256Gcm, sealAes256Gcm } from './aes-256-gcm.js';
 import { decryptFailed } from './decrypt-failed.js';
 
 export const XAES_KEY_BYTES = 32;
 export const XAES_NONCE_BYTES = 24;
-export const XAES_TAG_BYTES = 16;
+export const XAES_TAG_BYTES = GCM_TAG_BYTES;
 
 /** AES-256 of whole blocks. ECB of independent blocks is the bare block cipher, which is what the specification uses. */
 function aesBlocks(key: KeyObject, blocks: Buffer): Buffer {
@@ -37,28 +38,13 @@ export class Xaes256Gcm {
 
   /** Encrypts; returns ciphertext ‖ tag. The nonce must never repeat under a key: draw it at random. */
   seal(nonce: Uint8Array, plaintext: Uint8Array, associatedData: Uint8Array): Buffer {
-    const cipher = createCipheriv('aes-256-gcm', this.#derive(nonce), nonce.subarray(12), {
-      authTagLength: XAES_TAG_BYTES,
-    });
-    cipher.setAAD(associatedData);
-    return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+    return sealAes256Gcm(this.#derive(nonce), nonce.subarray(12), plaintext, associatedData);
   }
 
   /** Decrypts ciphertext ‖ tag. @throws FieldsealError `ERR_DECRYPT_FAILED`, without saying why */
   open(nonce: Uint8Array, sealed: Uint8Array, associatedData: Uint8Array): Buffer {
     if (sealed.length < XAES_TAG_BYTES || nonce.length !== XAES_NONCE_BYTES) throw decryptFailed();
-    const end = sealed.length - XAES_TAG_BYTES;
-    const decipher = createDecipheriv('aes-256-gcm', this.#derive(nonce), nonce.subarray(12), {
-      authTagLength: XAES_TAG_BYTES,
-    });
-    decipher.setAAD(associatedData).setAuthTag(sealed.subarray(end));
-    try {
-      const plaintext = decipher.update(sealed.subarray(0, end));
-      decipher.final();
-      return plaintext;
-    } catch {
-      throw decryptFailed();
-    }
+    return openAes256Gcm(this.#derive(nonce), nonce.subarray(12), sealed, associatedData);
   }
 
   #derive(nonce: Uint8Array): KeyObject {

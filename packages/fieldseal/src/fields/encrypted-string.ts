@@ -1,18 +1,17 @@
 /** The declaration of a text column. */
+import { type EncryptedOptions, encrypted } from './encrypted.js';
 import type { ColumnDeclaration } from './model.js';
-import type { SchemeName } from './scheme.js';
 import { stringCodec } from './string-codec.js';
 
 /** What `encryptedString` takes. */
-export interface EncryptedStringOptions {
+export interface EncryptedStringOptions extends EncryptedOptions {
   /** The most code points a value may have. It limits the value; the stored token is longer. No limit when left out. */
   readonly length?: number;
-  /** Other schemes that the column may be read in, for the time of a migration: `['plaintext']`. */
-  readonly alsoReads?: readonly SchemeName[];
 }
 
 /**
- * Declares an encrypted text column, stored as a Fernet token of `4·⌈(73 + 16·⌊UTF-8 bytes/16⌋)/3⌉` characters.
+ * Declares an encrypted text column; short for `encrypted(codecs.string({ length }), options)`. As a Fernet token a value
+ * takes `4·⌈(73 + 16·⌊UTF-8 bytes/16⌋)/3⌉` characters.
  * @throws RangeError when `length` is not a positive whole number
  *
  * @example
@@ -23,5 +22,5 @@ export function encryptedString(options: EncryptedStringOptions = {}): ColumnDec
   if (length !== null && !(Number.isSafeInteger(length) && length > 0)) {
     throw new RangeError('the length of an encrypted string is a positive whole number of characters');
   }
-  return { codec: stringCodec(length), scheme: 'fernet', alsoReads: options.alsoReads ?? [] };
+  return encrypted(stringCodec(length), options);
 }

@@ -1,66 +1,136 @@
 /** A field: one declared column, as applications and sweeps use it. */
+import { contextText } from '../core/context-text.js';
+import { decodeUtf8 } from '../core/utf8.js';
 import { FieldsealError, isFieldsealError } from '../errors.js';
 import type { Keyring } from '../keys/keyring.js';
 import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
-import type { ColumnDeclaration, Model } from './model.js';
-import { type Opened, openWith, SCHEMES, type SchemeName, UNREADABLE } from './scheme.js';
+import type { ColumnDeclaration, TableDeclaration } from './model.js';
+import { type ContextDeclaration, type ContextRow, Place, type SubjectSource } from './place.js';
+import { type Opened, type SchemeName, type Storage, type Stored, UNREADABLE, type WritingScheme } from './scheme.js';
+import { openWith, SCHEME_NAMES, SCHEMES } from './schemes.js';
 
 export type { Keyring };
 
 /** What a stored value is, whatever the column's declaration allows. */
 export type Examined = Opened | { readonly scheme: 'unreadable' };
 
+/** What a field takes from the declaration of its table. */
+export type TableContext = Pick<TableDeclaration, 'primaryKey' | 'tenant' | 'subject'>;
+
 /** One encrypted column. */
 export class Field<T> {
   readonly table: string;
   readonly column: string;
-  readonly #declaration: ColumnDeclaration<T>;
+  // Of unknown values, so that a field of some type is one of the fields of a table.
+  readonly #declaration: ColumnDeclaration<unknown>;
+  readonly #context: ContextDeclaration;
+  /** Where every value stands whose row says nothing about it. */
+  readonly #place: Place;
 
-  constructor(table: string, column: string, declaration: ColumnDeclaration<T>) {
+  /** @param table what the table's declaration says; without it the field has no tenant, no subject and no row to be bound to */
+  constructor(table: string, column: string, declaration: ColumnDeclaration<T>, context?: TableContext) {
     this.table = table;
     this.column = column;
-    this.#declaration = declaration;
+    this.#declaration = declaration as ColumnDeclaration<unknown>;
+    this.#context = {
+      contextId: declaration.contextId ?? `${table}.${column}`,
+      tenant: context?.tenant ?? null,
+      subject: context?.subject ?? null,
+      rowKey: declaration.boundTo === 'row' ? [context?.primaryKey ?? []].flat() : null,
+    };
+    this.#place = new Place(this.#context);
+  }
+
+  /** The scheme that writes. */
+  get scheme(): WritingScheme {
+    return this.#declaration.scheme;
+  }
+
+  /** What the declaration says of the column. */
+  get declaration(): ColumnDeclaration<unknown> {
+    return this.#declaration;
+  }
+
+  /** How the column keeps its tokens. */
+  get storage(): Storage {
+    return this.#declaration.storage;
+  }
+
+  /** Whether a value can only be encrypted or decrypted together with its row: `encryptRow`, `decryptRow`. */
+  get needsRow(): boolean {
+    const { tenant, rowKey } = this.#context;
+    const reads = (name: SchemeName) => this.reads(name);
+    const isBound = reads('xaes') || reads('xaes-subject');
+    return reads('xaes-subject') || (isBound && (tenant !== null || rowKey !== null));
+  }
+
+  /** Whether the column is bound to the key of a subject. */
+  get needsSubject(): boolean {
+    return this.reads('xaes-subject');
+  }
+
+  /** The subject of that row, and its tenant; null where the row has none. For sweeps. */
+  subjectIn(row: ContextRow): { readonly tenant: string; readonly subject: string } | null {
+    const { tenant, subject } = this.#context;
+    const [owner, person] = [tenant === null ? '' : row[tenant], subject === null ? null : row[subject]];
+    if (owner === null || owner === undefined || person === null || person === undefined) return null;
+    return { tenant: tenant === null ? '' : contextText(owner), subject: contextText(person) };
+  }
+
+  /** Where a value of that row stands. Nothing of the row is looked at before a scheme asks for it. */
+  placeIn(row: ContextRow | null, subjects: SubjectSource | null = null): Place {
+    return row === null ? this.#place : new Place(this.#context, row, subjects);
   }
 
   /**
    * Encrypts a value for storing; null stays null.
-   * @throws FieldsealError `ERR_VALUE_TYPE`, `ERR_VALUE_TOO_LONG`, `ERR_VALUE_NOT_TEXT`, `ERR_KEYRING_STALE`; the
-   * message names table and column, never the value
+   * @param place where it will stand; needed by a field that `needsRow`
+   * @throws FieldsealError `ERR_VALUE_TYPE`, `ERR_VALUE_TOO_LONG`, `ERR_VALUE_NOT_TEXT`, `ERR_VALUE_OUT_OF_RANGE`,
+   * `ERR_KEYRING_STALE`, `ERR_CONTEXT_INCOMPLETE`, `ERR_CONTEXT_TYPE`, `ERR_SUBJECT_KEY_NOT_LOADED`, `ERR_SUBJECT_ERASED`;
+   * the message names table and column, never the value
    */
-  encrypt(keyring: Keyring, value: T): string;
-  encrypt(keyring: Keyring, value: T | null): string | null;
-  encrypt(keyring: Keyring, value: T | null): string | null {
+  encrypt(keyring: Keyring, value: T, place?: Place): Stored;
+  encrypt(keyring: Keyring, value: T | null, place?: Place): Stored | null;
+  encrypt(keyring: Keyring, value: T | null, place = this.#place): Stored | null {
     if (value === null) return null;
-    return this.#named(() => this.encryptNow(keyring.writableSnapshot(), value));
+    return this.named(() => this.encryptNow(keyring.writableSnapshot(), value, place));
   }
 
   /**
    * Decrypts a stored value; null stays null.
-   * @throws FieldsealError `ERR_DECRYPT_FAILED` when no key opens it, or when it is in a scheme that the column's
-   * declaration does not read
+   * @param place where it stands; needed by a field that `needsRow`
+   * @throws FieldsealError `ERR_DECRYPT_FAILED` when no key opens it in this place, or when it is in a scheme that the
+   * column's declaration does not read; those of the place as `encrypt`
    */
-  decrypt(keyring: Keyring, stored: string): T;
-  decrypt(keyring: Keyring, stored: string | null): T | null;
-  decrypt(keyring: Keyring, stored: string | null): T | null {
+  decrypt(keyring: Keyring, stored: Stored, place?: Place): T;
+  decrypt(keyring: Keyring, stored: Stored | null, place?: Place): T | null;
+  decrypt(keyring: Keyring, stored: Stored | null, place = this.#place): T | null {
     if (stored === null) return null;
-    return this.#named(() => {
-      if (typeof stored !== 'string') throw new FieldsealError('ERR_VALUE_TYPE', 'The stored value is not text.');
-      const { scheme, alsoReads, codec } = this.#declaration;
-      const opened = openWith([scheme, ...alsoReads], keyring.snapshot(), stored);
-      if (opened === null || opened === UNREADABLE) {
-        throw new FieldsealError(
-          'ERR_DECRYPT_FAILED',
-          'The stored value cannot be decrypted: it was written under another key, altered or is not a token.',
-        );
-      }
-      return codec.decode(opened.bytes);
-    });
+    return this.named(() => this.open(keyring.snapshot(), stored, place).decode(this.#declaration.codec)) as T;
   }
 
-  /** What a stored value is: a token under some key, plaintext, or unreadable. For sweeps. */
-  examine(ring: KeyringSnapshot, stored: string): Examined {
-    const opened = openWith(['fernet', 'plaintext'], ring, stored);
-    return opened === null || opened === UNREADABLE ? { scheme: 'unreadable' } : opened;
+  /** Opens a stored value in a scheme that the column reads. @throws as `decrypt`, without the column's name */
+  open(ring: KeyringSnapshot, stored: Stored, place: Place): Opened {
+    if (typeof stored !== 'string' && !(stored instanceof Uint8Array)) {
+      throw new FieldsealError('ERR_VALUE_TYPE', 'The stored value is neither text nor bytes.');
+    }
+    const { scheme, alsoReads } = this.#declaration;
+    const opened = openWith([scheme, ...alsoReads], place, ring, stored);
+    if (opened !== null && opened !== UNREADABLE) return opened;
+    throw new FieldsealError(
+      'ERR_DECRYPT_FAILED',
+      'The stored value cannot be decrypted: it was written under another key or for another place, altered or is not a token.',
+    );
+  }
+
+  /** What a stored value is: a token under some key, plaintext, or unreadable. For sweeps. @throws FieldsealError of the place */
+  examine(ring: KeyringSnapshot, stored: Stored, place = this.#place): Examined {
+    for (const name of SCHEME_NAMES) {
+      const opened = SCHEMES[name].open(place, ring, stored, this.reads(name));
+      if (opened === UNREADABLE) break;
+      if (opened !== null) return opened;
+    }
+    return { scheme: 'unreadable' };
   }
 
   /** Whether the column's declaration lets an application read values of that scheme. */
@@ -69,9 +139,18 @@ export class Field<T> {
   }
 
   /** Encrypts under the primary of exactly this snapshot. For sweeps. @throws as `encrypt` */
-  encryptNow(ring: KeyringSnapshot, value: T): string {
-    const { codec, scheme } = this.#declaration;
-    return SCHEMES[scheme].seal(ring, codec.encode(value));
+  encryptNow(ring: KeyringSnapshot, value: T, place = this.#place): Stored {
+    const { codec, scheme, storage } = this.#declaration;
+    return SCHEMES[scheme].seal(place, ring.primary, codec.encode(value), storage);
+  }
+
+  /** A value as plaintext of the column; bytes stand in a text column as PostgreSQL writes them, `\\x` and hex. For sweeps. */
+  plaintextOf(value: T): Stored {
+    const { codec, storage } = this.#declaration;
+    const data = codec.encode(value);
+    if (storage === 'bytes') return Buffer.from(data);
+    if (typeof data === 'string') return data;
+    return codec.isText ? decodeUtf8(data) : `\\x${Buffer.from(data).toString('hex')}`;
   }
 
   /** The most bytes a value of the declared length has; null when none is declared. For sweeps. */
@@ -79,17 +158,15 @@ export class Field<T> {
     return this.#declaration.codec.maxBytes ?? null;
   }
 
-  /** How many characters a value of so many bytes takes when it is stored. For sweeps. */
+  /** How many characters (or bytes) a value of so many bytes takes at most when it is stored, in any scheme but plaintext. */
   storedLength(bytes: number): number {
-    return SCHEMES[this.#declaration.scheme].sealedLength(bytes);
+    const { scheme, alsoReads, storage } = this.#declaration;
+    const names = [scheme, ...alsoReads].filter((name) => name !== 'plaintext');
+    return Math.max(...names.map((name) => SCHEMES[name].sealedLength(bytes, storage)));
   }
 
-  /** The value that decrypted bytes stand for. For sweeps. @throws FieldsealError `ERR_VALUE_NOT_TEXT` */
-  decode(bytes: Uint8Array): T {
-    return this.#declaration.codec.decode(bytes);
-  }
-
-  #named<R>(work: () => R): R {
+  /** Runs `work`, and puts table and column in front of what it throws. */
+  named<R>(work: () => R): R {
     try {
       return work();
     } catch (error) {
@@ -97,13 +174,4 @@ export class Field<T> {
       throw new FieldsealError(error.code, `${this.table}.${this.column}: ${error.message}`);
     }
   }
-}
-
-/** Every field of a model, in the order of its declaration. */
-export function fieldsOf(model: Model): Field<unknown>[] {
-  return Object.entries(model.tables).flatMap(([table, { columns }]) =>
-    Object.entries(columns).map(
-      ([column, declaration]) => new Field(table, column, declaration as ColumnDeclaration<unknown>),
-    ),
-  );
 }

@@ -1,28 +1,76 @@
 /** The declaration of tables and columns, which sweeps and adapters both read. */
-import { FieldsealError } from '../errors.js';
 import type { Codec } from './codec.js';
-import { SCHEMES, type SchemeName } from './scheme.js';
+import type { Mask } from './mask.js';
+import { assertModel } from './model-check.js';
+import type { Normaliser } from './normaliser.js';
+import type { SchemeName, Storage, WritingScheme } from './scheme.js';
 
-/** How one column is encrypted. */
+/** How one column is encrypted; `encrypted(…)` makes one. */
 export interface ColumnDeclaration<T> {
   readonly codec: Codec<T>;
   /** The scheme that writes. */
-  readonly scheme: 'fernet';
+  readonly scheme: WritingScheme;
   /** Further schemes that reading accepts. */
   readonly alsoReads: readonly SchemeName[];
+  /** What an `xaes` value is bound to besides its column and its table's tenant. */
+  readonly boundTo: 'column' | 'row';
+  readonly storage: Storage;
+  /** Absent: `table.column`. */
+  readonly contextId?: string;
+  readonly mask?: Mask;
+  readonly distinct?: number;
+  readonly commonest?: number;
 }
 
-/** One table: its primary key and its encrypted columns, by their names in the database. */
+/** A blind index; `blindIndex(…)` makes one. */
+export interface IndexDeclaration {
+  /** The encrypted columns that it is made of, in order. */
+  readonly on: readonly string[];
+  /** The normalisers of each text column. */
+  readonly normalise: Readonly<Record<string, readonly Normaliser[]>>;
+  readonly bits: number;
+  /** Absent: `table.column`. */
+  readonly contextId?: string;
+  readonly distinct?: number;
+  readonly commonest?: number;
+}
+
+/** One table: its primary key, its context and its encrypted columns, by their names in the database. */
 export interface TableDeclaration<Row = Record<string, unknown>> {
   /** The columns of the primary key, in its order. Never an encrypted column. */
   readonly primaryKey: (keyof Row & string) | readonly (keyof Row & string)[];
-  // biome-ignore lint/suspicious/noExplicitAny: a column of any value type; the codec knows which
-  readonly columns: { readonly [Column in keyof Row & string]?: ColumnDeclaration<any> };
+  /** The column that names the row's owner: `xaes` values and blind indexes do not work under another tenant. */
+  readonly tenant?: keyof Row & string;
+  /** The column that names the person whose data the row holds: `fieldseal erase` makes `xaes-subject` values unreadable. */
+  readonly subject?: keyof Row & string;
+  /** How many rows the table will have; its blind indexes are planned for it. */
+  readonly rows?: number;
+  readonly columns: { readonly [Column in keyof Row & string]?: ColumnDeclarationOf<Row[Column]> };
+  /** Blind indexes by the columns that hold them. */
+  readonly indexes?: { readonly [Column in keyof Row & string]?: IndexDeclaration };
 }
+
+/** A value as a query returns it: of Kysely's `ColumnType` and `Generated` the selected type. */
+type Selected<T> = T extends { readonly __select__: infer S } ? S : T;
+
+// biome-ignore lint/suspicious/noExplicitAny: where no reference type is given, a column may have any value; its codec knows which
+type ColumnDeclarationOf<T> = unknown extends T ? ColumnDeclaration<any> : ColumnDeclaration<NonNullable<Selected<T>>>;
+
+/** The part of a Drizzle table that tells its columns' names in the database and their types. */
+interface DrizzleTableLike {
+  readonly _: { readonly columns: Record<string, { readonly _: { readonly name: string; readonly data: unknown } }> };
+}
+
+/** A table's row by the names of the database: of a Drizzle table, else the interface itself. */
+type RowOf<Table> = Table extends DrizzleTableLike
+  ? {
+      [Property in keyof Table['_']['columns'] as Table['_']['columns'][Property]['_']['name']]: Table['_']['columns'][Property]['_']['data'];
+    }
+  : Table;
 
 /** Tables by their names in the database. */
 export type ModelDeclaration<Schema> = {
-  readonly [Table in keyof Schema & string]?: TableDeclaration<Schema[Table]>;
+  readonly [Table in keyof Schema & string]?: TableDeclaration<RowOf<Schema[Table]>>;
 };
 
 /** A checked declaration. */
@@ -34,64 +82,31 @@ export interface Model<Declaration = AnyDeclaration> {
 export type AnySchema = Record<string, any>;
 export type AnyDeclaration = Readonly<Record<string, TableDeclaration>>;
 
-/** Names that every table may have in SQLite and PostgreSQL; the quoting is ours. */
-function isName(name: unknown): name is string {
-  return typeof name === 'string' && name !== '' && !name.includes('\0');
-}
-
-function tableMistakes(table: string, declaration: TableDeclaration | undefined): string[] {
-  const keys = [declaration?.primaryKey ?? []].flat();
-  const columns = Object.entries(declaration?.columns ?? {});
-  const mistakes: string[] = [];
-  if (!isName(table)) mistakes.push('a table needs a name');
-  if (keys.length === 0 || !keys.every(isName)) mistakes.push(`${table}: primaryKey is missing`);
-  if (new Set(keys).size !== keys.length) mistakes.push(`${table}: primaryKey names a column twice`);
-  if (columns.length === 0) mistakes.push(`${table}: columns is empty`);
-  for (const [column, declared] of columns) {
-    const place = `${table}.${column}`;
-    if (!isName(column)) mistakes.push(`${table}: a column needs a name`);
-    if (keys.includes(column)) mistakes.push(`${place}: a column of the primary key cannot be encrypted`);
-    const isDeclared = typeof declared?.codec?.encode === 'function' && declared.scheme === 'fernet';
-    if (!isDeclared || !Array.isArray(declared.alsoReads)) {
-      mistakes.push(`${place}: declare it with encryptedString(…)`);
-    } else if (!declared.alsoReads.every((scheme) => Object.hasOwn(SCHEMES, scheme))) {
-      mistakes.push(
-        `${place}: alsoReads names a scheme that does not exist (there are ${Object.keys(SCHEMES).join(', ')})`,
-      );
-    }
-  }
-  return mistakes;
-}
-
-/** Checks a declaration that may come from anywhere. @throws FieldsealError `ERR_MODEL_INVALID`, listing every mistake */
-export function assertModel(model: unknown): asserts model is Model {
-  const tables = (model as Model | undefined)?.tables;
-  if (typeof tables !== 'object' || tables === null) {
-    throw new FieldsealError('ERR_MODEL_INVALID', 'The model is not one that defineModel(…) returned.');
-  }
-  const mistakes = Object.entries(tables).flatMap(([table, declaration]) => tableMistakes(table, declaration));
-  if (mistakes.length > 0) {
-    throw new FieldsealError(
-      'ERR_MODEL_INVALID',
-      `The model has ${mistakes.length} mistake(s): ${mistakes.join('; ')}.`,
-    );
-  }
-}
-
 /**
- * Declares which columns are encrypted. Given a reference type (table names to row types), a misspelt name does not
- * compile; a plain declaration is checked against the database when a sweep begins.
- * @throws FieldsealError `ERR_MODEL_INVALID`, listing every mistake with its table and column
+ * Declares which columns are encrypted. Given a reference type (table names to row types, Drizzle tables or a Kysely
+ * database), a misspelt name or a codec of another type does not compile. `defineModel<Schema>()({…})` also remembers
+ * which columns were declared, so that `encryptRow` and `decryptRow` are typed.
+ * @throws FieldsealError `ERR_MODEL_INVALID` (or the one code that all mistakes have), listing every mistake with its
+ * table and column
  *
  * @example
  * export const model = defineModel({
  *   users: { primaryKey: 'id', columns: { phone_number: encryptedString({ length: 20 }) } },
  * });
  */
+export function defineModel<Schema>(): <const Declaration extends ModelDeclaration<Schema>>(
+  tables: Declaration,
+) => Model<Declaration>;
 export function defineModel<
   Schema = AnySchema,
   const Declaration extends ModelDeclaration<Schema> = ModelDeclaration<Schema>,
->(tables: Declaration): Model<Declaration> {
+>(tables: Declaration): Model<Declaration>;
+export function defineModel(tables?: AnyDeclaration) {
+  if (tables === undefined) return (declared: AnyDeclaration) => checkedModel(declared);
+  return checkedModel(tables);
+}
+
+function checkedModel(tables: AnyDeclaration): Model {
   const model = { tables };
   assertModel(model);
   return Object.freeze(model);

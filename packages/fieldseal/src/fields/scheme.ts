@@ -1,94 +1,64 @@
-/** How a field is encrypted: each scheme says of a stored text "mine", "mine but unreadable" or "not mine". */
+/** How a field is encrypted: each scheme says of a stored value "mine", "mine but unreadable" or "not mine". */
+import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
+import type { ReadableKey } from '../keys/readable-key.js';
+import type { Codec } from './codec.js';
+import type { Place } from './place.js';
 
-import { encryptWith } from '../core/fernet.js';
-import { isFernetShaped, type LoadedToken, loadToken, SECONDS_AT, tokenLength } from '../core/fernet-token.js';
-import { resealWith } from '../core/multi-fernet.js';
-import { decodeUtf8 } from '../core/utf8.js';
-import { isFieldsealError } from '../errors.js';
-import type { KeyringSnapshot, ReadableKey } from '../keys/keyring-snapshot.js';
+/** The schemes. Each but `plaintext` can write. */
+export type SchemeName = 'fernet' | 'xaes' | 'xaes-subject' | 'plaintext';
+export type WritingScheme = Exclude<SchemeName, 'plaintext'>;
 
-/** The schemes. */
-export type SchemeName = 'fernet' | 'plaintext';
+/** How a column keeps tokens: as text, or in `bytea`/`blob` as the bytes that the text stands for. */
+export type Storage = 'text' | 'bytes';
 
-/** A stored text that a scheme opened. */
-export interface Opened {
-  readonly scheme: SchemeName;
-  /** The version of the key that opened it; null for plaintext. */
-  readonly keyVersion: string | null;
+/** A value as it is stored. */
+export type Stored = string | Uint8Array;
+
+/** A stored value that a scheme opened. */
+interface OpenedBytes {
   /** The decrypted bytes. */
   readonly bytes: Buffer;
-  /** The same bytes under `key`; what the token carries besides them (its time) stays. */
-  reseal(key: ReadableKey): string;
+  /** The value, by its column's codec. @throws what the codec throws for bytes that it does not make */
+  decode<T>(codec: Codec<T>): T;
 }
 
-/** A stored text that has a token's shape, but that no key of the ring opens. */
+/** Plaintext, which no key holds. */
+export interface OpenedPlaintext extends OpenedBytes {
+  readonly scheme: 'plaintext';
+  readonly keyVersion: null;
+}
+
+/** A token. */
+export interface OpenedToken extends OpenedBytes {
+  readonly scheme: WritingScheme;
+  /** The version of the key that opened it. */
+  readonly keyVersion: string;
+  /** The same bytes under `key` in the same place and storage; what the token carries besides them (its time) stays. */
+  reseal(key: ReadableKey): Stored;
+}
+
+export type Opened = OpenedPlaintext | OpenedToken;
+
+/** A stored value that has a token's shape, but that no key of the ring opens. */
 export const UNREADABLE = Symbol('unreadable');
 
 /** One way to store a field. */
 export interface Scheme {
   readonly name: SchemeName;
-  /** `null` = not mine; `UNREADABLE` = mine, but no key opens it. */
-  open(ring: KeyringSnapshot, stored: string): Opened | typeof UNREADABLE | null;
-  /** How many characters `seal` makes of so many bytes. */
-  sealedLength(bytes: number): number;
-  /** Encrypts under the ring's primary. */
-  seal(ring: KeyringSnapshot, data: string | Uint8Array): string;
+  /**
+   * `null` = not mine; `UNREADABLE` = mine, but no key opens it in this place.
+   * @param isDeclared whether the column reads this scheme. Where it does not, a shape that text may have by chance
+   * counts only when it names a key of the ring
+   * @throws FieldsealError of the place, when the scheme binds to it and it is incomplete
+   */
+  open(place: Place, ring: KeyringSnapshot, stored: Stored, isDeclared: boolean): Opened | typeof UNREADABLE | null;
 }
 
-/** Authentic bytes that are no Fernet token (another version, bad padding) are unreadable, like any other broken one. */
-function decipherOrNull(key: ReadableKey, loaded: LoadedToken): Buffer | null {
-  try {
-    return key.fernet.decipher(loaded);
-  } catch (error) {
-    if (isFieldsealError(error)) return null;
-    throw error;
-  }
-}
-
-const fernet: Scheme = {
-  name: 'fernet',
-  open(ring, stored) {
-    const loaded = loadToken(stored, 'strict');
-    const found = loaded && ring.readable.find(({ fernet: key }) => key.authenticates(loaded));
-    // A token of any time that authenticates is one; a text that does not is one only if it has a token's shape.
-    if (!loaded || !found) return isFernetShaped(stored) ? UNREADABLE : null;
-    const high = loaded.buffer.readUInt32BE(SECONDS_AT);
-    const low = loaded.buffer.readUInt32BE(SECONDS_AT + 4);
-    const bytes = decipherOrNull(found, loaded);
-    if (!bytes) return UNREADABLE;
-    return {
-      scheme: 'fernet',
-      keyVersion: found.version,
-      bytes,
-      reseal: (key) => resealWith(key.fernet, bytes, high, low),
-    };
-  },
-  sealedLength: tokenLength,
-  seal: (ring, data) => encryptWith(ring.primary.fernet, data),
-};
-
-const plaintext: Scheme = {
-  name: 'plaintext',
-  open(_ring, stored) {
-    const bytes = Buffer.from(stored, 'utf8');
-    return { scheme: 'plaintext', keyVersion: null, bytes, reseal: (key) => encryptWith(key.fernet, bytes) };
-  },
-  sealedLength: (bytes) => bytes,
-  seal: (_ring, data) => (typeof data === 'string' ? data : decodeUtf8(data)),
-};
-
-/** Every scheme by its name. */
-export const SCHEMES: Readonly<Record<SchemeName, Scheme>> = { fernet, plaintext };
-
-/** Asks `schemes` in order, and returns the first answer that is not "not mine". */
-export function openWith(
-  schemes: readonly SchemeName[],
-  ring: KeyringSnapshot,
-  stored: string,
-): Opened | typeof UNREADABLE | null {
-  for (const name of schemes) {
-    const opened = SCHEMES[name].open(ring, stored);
-    if (opened !== null) return opened;
-  }
-  return null;
+/** A scheme that makes tokens. */
+export interface TokenScheme extends Scheme {
+  readonly name: WritingScheme;
+  /** How many characters (storage `text`) or bytes `seal` makes of so many bytes. */
+  sealedLength(bytes: number, storage: Storage): number;
+  /** Encrypts under `key`. @throws FieldsealError of the place, when the scheme binds to it and it is incomplete */
+  seal(place: Place, key: ReadableKey, data: string | Uint8Array, storage: Storage): Stored;
 }

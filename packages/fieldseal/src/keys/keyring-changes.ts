@@ -28,7 +28,7 @@ export function createKeyring(current: Secret, previous: readonly Secret[], nowM
 }
 
 /**
- * Adds a field key of the next version.
+ * Adds a key of the next version.
  * @param secret 32 bytes to adopt, or null for random ones
  * @throws FieldsealError `ERR_KEY_DUPLICATE` when the ring has these bytes already
  */
@@ -37,14 +37,15 @@ export function addKey(
   secret: Secret | null,
   state: 'pending' | 'active',
   nowMs: number,
+  purpose: KeyPurpose = 'field',
 ): { ring: KeyringSnapshot; version: string } {
   const known = secret && ring.findSecret(secret);
   if (known) throw new FieldsealError('ERR_KEY_DUPLICATE', `The keyring has this key already, as ${known.version}.`);
-  const field = ring.keys.filter((key) => key.purpose === 'field');
-  const version = `v${Math.max(...field.map((key) => versionNumber(key.version))) + 1}`;
+  const siblings = ring.keys.filter((key) => key.purpose === purpose);
+  const version = `v${Math.max(0, ...siblings.map((key) => versionNumber(key.version))) + 1}`;
   const key: Key = {
     version,
-    purpose: 'field',
+    purpose,
     id: secret ? adoptedKeyId(secret) : freshKeyId(ring.keys),
     state,
     createdAt: new Date(nowMs).toISOString(),
@@ -72,19 +73,35 @@ export function addPurposeKey(
 }
 
 /**
- * Makes a pending or active key the primary; the old primary goes on reading.
+ * Makes a pending or active key the primary of its purpose; the old primary goes on reading.
  * @throws FieldsealError `ERR_KEY_NOT_FOUND`, or `ERR_KEY_STATE` when the key is disabled or destroyed
  */
-export function promoteKey(ring: KeyringSnapshot, version: string): KeyringSnapshot {
-  const { state } = ring.key(version);
+export function promoteKey(ring: KeyringSnapshot, version: string, purpose: KeyPurpose = 'field'): KeyringSnapshot {
+  const { state } = ring.key(version, purpose);
   if (state === 'primary') return ring;
   if (state !== 'pending' && state !== 'active') {
     throw new FieldsealError('ERR_KEY_STATE', `The key ${version} is ${state} and cannot become the primary.`);
   }
   const keys = ring.keys.map((key): Key => {
-    if (key.purpose !== 'field') return key;
+    if (key.purpose !== purpose) return key;
     if (key.version === version) return { ...key, state: 'primary' };
     return key.state === 'primary' ? { ...key, state: 'active' } : key;
+  });
+  return new KeyringSnapshot(ring.id, ring.generation + 1, keys);
+}
+
+/**
+ * Takes an active key out of use; it could come back.
+ * @throws FieldsealError `ERR_KEY_NOT_FOUND`, or `ERR_KEY_STATE` unless the key is active
+ */
+export function disableKey(ring: KeyringSnapshot, version: string, purpose: KeyPurpose): KeyringSnapshot {
+  const { state } = ring.key(version, purpose);
+  if (state === 'disabled') return ring;
+  if (state !== 'active') {
+    throw new FieldsealError('ERR_KEY_STATE', `The key ${version} is ${state}; only an active key can be disabled.`);
+  }
+  const keys = ring.keys.map((key): Key => {
+    return key.purpose === purpose && key.version === version ? { ...key, state: 'disabled' } : key;
   });
   return new KeyringSnapshot(ring.id, ring.generation + 1, keys);
 }

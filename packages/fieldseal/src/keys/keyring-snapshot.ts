@@ -1,7 +1,7 @@
 /** An immutable view of a keyring: what one batch of work uses from beginning to end. */
-import { FernetKey } from '../core/fernet-key.js';
 import type { Secret } from '../core/secret.js';
 import { FieldsealError } from '../errors.js';
+import { ReadableKey } from './readable-key.js';
 import type { KeyPurpose, KeyState } from './stored-keyring.js';
 
 /** One key in memory. */
@@ -18,17 +18,16 @@ export interface Key {
   readonly secret: Secret | null;
 }
 
-/** A field key with its Fernet machinery, built once. */
-export interface ReadableKey {
-  readonly version: string;
-  readonly fernet: FernetKey;
-}
-
 const READABLE: readonly KeyState[] = ['primary', 'pending', 'active'];
 
 /** The number in `v12`; 0 for anything else. */
 export function versionNumber(version: string): number {
   return Number(/^v([1-9]\d*)$/.exec(version)?.[1] ?? 0);
+}
+
+/** The primary first, then the newest. */
+function rank({ state, version }: Key): number {
+  return state === 'primary' ? Number.POSITIVE_INFINITY : versionNumber(version);
 }
 
 /** A ring at one generation. It never changes; a change makes a new one. */
@@ -53,26 +52,41 @@ export class KeyringSnapshot {
     if (primaries.length !== 1 || versions.size !== keys.length || ids.size !== keys.length) {
       throw new FieldsealError('ERR_KEYRING_INVALID', 'A keyring has one primary key, and each version and id once.');
     }
-    const rank = (key: Key) => (key.state === 'primary' ? Number.POSITIVE_INFINITY : versionNumber(key.version));
     this.readable = Object.freeze(
       field
         .filter((key) => READABLE.includes(key.state))
         .sort((a, b) => rank(b) - rank(a))
-        .map((key) => ({ version: key.version, fernet: new FernetKey((key.secret as Secret).reveal()) })),
+        .map((key) => new ReadableKey(key.version, key.id, key.secret as Secret)),
     );
     this.primary = this.readable[0] as ReadableKey;
   }
 
-  /** The field key of that version, whatever its state. @throws FieldsealError `ERR_KEY_NOT_FOUND` */
-  key(version: string): Key {
-    const key = this.keys.find((candidate) => candidate.purpose === 'field' && candidate.version === version);
+  /** The field key that reads under that id, or null. */
+  findReadable(keyId: number): ReadableKey | null {
+    return this.readable.find((key) => key.id === keyId) ?? null;
+  }
+
+  /** Whether a field key of the ring has, or had, that id, in whatever state it is. */
+  knowsId(keyId: number): boolean {
+    return this.keys.some((key) => key.id === keyId && key.purpose === 'field');
+  }
+
+  /** The key of that version, whatever its state. @throws FieldsealError `ERR_KEY_NOT_FOUND` */
+  key(version: string, purpose: KeyPurpose = 'field'): Key {
+    const key = this.keys.find((candidate) => candidate.purpose === purpose && candidate.version === version);
     if (!key) throw new FieldsealError('ERR_KEY_NOT_FOUND', `The keyring has no key ${version}.`);
     return key;
   }
 
   /** The primary key of a purpose other than fields, or null when the ring has none yet. */
   purposeKey(purpose: Exclude<KeyPurpose, 'field'>): Key | null {
-    return this.keys.find((key) => key.purpose === purpose && key.state === 'primary') ?? null;
+    return this.purposeKeys(purpose)[0] ?? null;
+  }
+
+  /** The keys of a purpose other than fields that are in use: the primary, then those that come or go, newest first. */
+  purposeKeys(purpose: Exclude<KeyPurpose, 'field'>): readonly Key[] {
+    const keys = this.keys.filter((key) => key.purpose === purpose && READABLE.includes(key.state));
+    return keys.some(({ state }) => state === 'primary') ? keys.sort((a, b) => rank(b) - rank(a)) : [];
   }
 
   /** The field key that holds these bytes, or null. */

@@ -152,7 +152,7 @@ describe('an encrypted column of Drizzle', () => {
       expect(refusalOf(() => db.select().from(users).all())).toEqual({
         code: 'ERR_DECRYPT_FAILED',
         message:
-          'users.phone_number: The stored value cannot be decrypted: it was written under another key, altered or is not a token.',
+          'users.phone_number: The stored value cannot be decrypted: it was written under another key or for another place, altered or is not a token.',
       });
     }));
 

@@ -4,8 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { Fernet } from '../../src/core/fernet.js';
 import { FieldsealError } from '../../src/errors.js';
 import { encryptedString } from '../../src/fields/encrypted-string.js';
-import { Field, fieldsOf } from '../../src/fields/field.js';
+import { Field } from '../../src/fields/field.js';
 import { defineModel } from '../../src/fields/model.js';
+import { fieldsOf } from '../../src/fields/table.js';
 import { Keyring } from '../../src/keys/keyring.js';
 import { addKey, promoteKey } from '../../src/keys/keyring-changes.js';
 import { freshKeyring, MADE_AT_MS } from '../fresh-keyring.js';
@@ -18,7 +19,7 @@ const migrating = new Field('users', 'phone_number', encryptedString({ length: 2
 const UNREADABLE = {
   code: 'ERR_DECRYPT_FAILED',
   message:
-    'users.phone_number: The stored value cannot be decrypted: it was written under another key, altered or is not a token.',
+    'users.phone_number: The stored value cannot be decrypted: it was written under another key or for another place, altered or is not a token.',
 };
 
 describe('a field', () => {
@@ -26,7 +27,7 @@ describe('a field', () => {
     const stored = phone.encrypt(keyring, '+82-10-1234-5678');
     expect(stored).toMatch(/^gAAAAA[\w-]+={0,2}$/);
     const { secret } = keyring.snapshot().key('v1');
-    expect(secret && new Fernet(secret).decrypt(stored)).toBe('+82-10-1234-5678');
+    expect(secret && new Fernet(secret).decrypt(stored as string)).toBe('+82-10-1234-5678');
     expect(phone.decrypt(keyring, stored)).toBe('+82-10-1234-5678');
   });
 
@@ -48,7 +49,7 @@ describe('a field', () => {
   it('comes back whatever text a user types, be it a token', () => {
     const note = new Field('users', 'note', encryptedString({ alsoReads: ['plaintext'] }));
     const typed = [
-      note.encrypt(keyring, 'inner'),
+      note.encrypt(keyring, 'inner') as string,
       new Fernet(Fernet.generateKey()).encrypt('foreign'),
       'gAAAAA',
       'gAAAAABinary',
@@ -118,7 +119,7 @@ describe('an error', () => {
       'a number stored',
       () => phone.decrypt(keyring, 12345 as never),
       'ERR_VALUE_TYPE',
-      'The stored value is not text.',
+      'The stored value is neither text nor bytes.',
     ],
   ];
 
@@ -142,7 +143,8 @@ describe('an error', () => {
       ...encryptedString(),
       codec: {
         name: 'broken',
-        encode() {
+        isText: true,
+        encode: () => {
           throw new TypeError('a fault');
         },
         decode: () => '',

@@ -1,8 +1,10 @@
 /** The declaration of tables and columns. */
 import { describe, expect, it } from 'vitest';
+import type { ErrorCode } from '../../src/errors.js';
 import { defineConfig } from '../../src/fields/config.js';
 import { encryptedString } from '../../src/fields/encrypted-string.js';
-import { assertModel, defineModel } from '../../src/fields/model.js';
+import { defineModel } from '../../src/fields/model.js';
+import { assertModel } from '../../src/fields/model-check.js';
 import { refusalOf } from '../refusal.js';
 
 interface Schema {
@@ -62,7 +64,7 @@ describe('a model', () => {
 describe('a model with mistakes', () => {
   const column = encryptedString();
   const define = (tables: Record<string, unknown>) => () => defineModel(tables as never);
-  const single: [string, Record<string, unknown>, string][] = [
+  const single: [string, Record<string, unknown>, string, ErrorCode?][] = [
     ['no primary key', { users: { columns: { ssn: column } } }, 'users: primaryKey is missing'],
     ['an empty primary key', { users: { primaryKey: [], columns: { ssn: column } } }, 'users: primaryKey is missing'],
     [
@@ -86,6 +88,7 @@ describe('a model with mistakes', () => {
       'an encrypted primary key',
       { users: { primaryKey: ['org', 'ssn'], columns: { ssn: column } } },
       'users.ssn: a column of the primary key cannot be encrypted',
+      'ERR_CONTEXT_ENCRYPTED',
     ],
     ['a table without a name', { '': { primaryKey: 'id', columns: { ssn: column } } }, 'a table needs a name'],
     ['a name with a NUL', { 'us\0ers': { primaryKey: 'id', columns: { ssn: column } } }, 'a table needs a name'],
@@ -97,38 +100,40 @@ describe('a model with mistakes', () => {
     [
       'a column that is null',
       { users: { primaryKey: 'id', columns: { ssn: null } } },
-      'users.ssn: declare it with encryptedString(…)',
+      'users.ssn: declare it with encrypted(…) or encryptedString(…)',
     ],
     [
       'a column that is text',
       { users: { primaryKey: 'id', columns: { ssn: 'text' } } },
-      'users.ssn: declare it with encryptedString(…)',
+      'users.ssn: declare it with encrypted(…) or encryptedString(…)',
     ],
     [
       'a column written in plaintext',
       { users: { primaryKey: 'id', columns: { ssn: { ...column, scheme: 'plaintext' } } } },
-      'users.ssn: declare it with encryptedString(…)',
+      'users.ssn: scheme names none that writes (there are fernet, xaes, xaes-subject)',
+      'ERR_SCHEME_UNKNOWN',
     ],
     [
       'a column made by hand without alsoReads',
       { users: { primaryKey: 'id', columns: { ssn: { codec: column.codec, scheme: 'fernet' } } } },
-      'users.ssn: declare it with encryptedString(…)',
+      'users.ssn: declare it with encrypted(…) or encryptedString(…)',
     ],
     [
       'alsoReads that is text',
       { users: { primaryKey: 'id', columns: { ssn: { ...column, alsoReads: 'plaintext' } } } },
-      'users.ssn: declare it with encryptedString(…)',
+      'users.ssn: declare it with encrypted(…) or encryptedString(…)',
     ],
     [
       'a scheme that does not exist',
       { users: { primaryKey: 'id', columns: { ssn: { ...column, alsoReads: ['toString'] } } } },
-      'users.ssn: alsoReads names a scheme that does not exist (there are fernet, plaintext)',
+      'users.ssn: alsoReads names a scheme that does not exist (there are fernet, xaes, xaes-subject, plaintext)',
+      'ERR_SCHEME_UNKNOWN',
     ],
   ];
 
-  it.each(single)('is refused: %s', (_name, tables, mistake) => {
+  it.each(single)('is refused: %s', (_name, tables, mistake, code = 'ERR_MODEL_INVALID') => {
     expect(refusalOf(define(tables))).toEqual({
-      code: 'ERR_MODEL_INVALID',
+      code,
       message: expect.stringMatching(/^The model has \d+ mistake\(s\): .*\.$/),
     });
     expect(refusalOf(define(tables)).message).toContain(mistake);
@@ -144,7 +149,7 @@ describe('a model with mistakes', () => {
       code: 'ERR_MODEL_INVALID',
       message:
         'The model has 6 mistake(s): users.ssn: a column of the primary key cannot be encrypted; ' +
-        'users.phone: declare it with encryptedString(…); notes: primaryKey is missing; notes: columns is empty; ' +
+        'users.phone: declare it with encrypted(…) or encryptedString(…); notes: primaryKey is missing; notes: columns is empty; ' +
         'empty: primaryKey is missing; empty: columns is empty.',
     });
   });

@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fernet } from '../../src/core/fernet.js';
 import type { Secret } from '../../src/core/secret.js';
-import { type Opened, openWith, SCHEMES, UNREADABLE } from '../../src/fields/scheme.js';
+import { NO_PLACE } from '../../src/fields/place.js';
+import { type OpenedToken, UNREADABLE } from '../../src/fields/scheme.js';
+import { openWith, SCHEMES } from '../../src/fields/schemes.js';
 import { type Key, KeyringSnapshot } from '../../src/keys/keyring-snapshot.js';
 import { twinEncrypt, twinSign } from '../core/fernet-twin.js';
 import { freshRing } from '../fresh-keyring.js';
@@ -12,10 +14,10 @@ const ring = freshRing(2);
 const keyOf = (version: string) => (ring.key(version).secret as Secret).reveal();
 const iv = Buffer.alloc(16, 1);
 
-function openedBy(stored: string): Opened {
-  const opened = openWith(['fernet', 'plaintext'], ring, stored);
+function openedBy(stored: string): OpenedToken {
+  const opened = openWith(['fernet', 'plaintext'], NO_PLACE, ring, stored);
   if (opened === null || opened === UNREADABLE) throw new Error('the value is unreadable');
-  return opened;
+  return opened as OpenedToken;
 }
 
 describe('the fernet scheme', () => {
@@ -37,16 +39,17 @@ describe('the fernet scheme', () => {
   it('calls a token of no key of the ring unreadable, unless its time is beyond 2106, when it is no token', () => {
     const foreign = Buffer.alloc(32, 9);
     const tokenAt = (seconds: bigint) => twinEncrypt(foreign, Buffer.from('hello'), seconds, iv);
-    expect(SCHEMES.fernet.open(ring, tokenAt(1n))).toBe(UNREADABLE);
-    expect(SCHEMES.fernet.open(ring, tokenAt(2n ** 32n - 1n))).toBe(UNREADABLE);
-    expect(SCHEMES.fernet.open(ring, tokenAt(2n ** 32n))).toBeNull();
+    expect(SCHEMES.fernet.open(NO_PLACE, ring, tokenAt(1n), true)).toBe(UNREADABLE);
+    expect(SCHEMES.fernet.open(NO_PLACE, ring, tokenAt(2n ** 32n - 1n), true)).toBe(UNREADABLE);
+    expect(SCHEMES.fernet.open(NO_PLACE, ring, tokenAt(2n ** 32n), true)).toBeNull();
   });
 
   it('calls authentic bytes unreadable that are not a token: another version, a wrong padding', () => {
     const version = twinEncrypt(keyOf('v1'), Buffer.from('hello'), 1n, iv, 0x81);
     const head = Buffer.from([0x80, 0, 0, 0, 0, 0, 0, 0, 1]);
     const padding = twinSign(keyOf('v1'), Buffer.concat([head, iv, Buffer.alloc(16)]));
-    for (const token of [version, padding]) expect(openWith(['fernet', 'plaintext'], ring, token)).toBe(UNREADABLE);
+    for (const token of [version, padding])
+      expect(openWith(['fernet', 'plaintext'], NO_PLACE, ring, token)).toBe(UNREADABLE);
   });
 
   it('does not open under a key that is disabled or destroyed', () => {
@@ -56,7 +59,9 @@ describe('the fernet scheme', () => {
         if (key.version !== 'v2') return key;
         return { ...key, state, secret: state === 'destroyed' ? null : key.secret };
       });
-      expect(openWith(['fernet', 'plaintext'], new KeyringSnapshot(ring.id, 2, keys), token)).toBe(UNREADABLE);
+      expect(openWith(['fernet', 'plaintext'], NO_PLACE, new KeyringSnapshot(ring.id, 2, keys), token)).toBe(
+        UNREADABLE,
+      );
     }
   });
 
@@ -66,7 +71,7 @@ describe('the fernet scheme', () => {
     for (const seconds of [0n, 1_700_000_000n, 2n ** 64n - 1n]) {
       for (const bytes of [Buffer.from('hello'), Buffer.alloc(0), Buffer.from([0xff]), Buffer.alloc(40_000, 1)]) {
         const opened = openedBy(twinEncrypt(keyOf('v2'), bytes, seconds, iv));
-        const resealed = opened.reseal(primary);
+        const resealed = opened.reseal(primary) as string;
         const fernet = new Fernet(keyOf(primary.version));
         expect(fernet.extractTimestamp(resealed)).toBe(seconds);
         expect(fernet.decryptBytes(resealed).equals(bytes)).toBe(true);
@@ -77,29 +82,20 @@ describe('the fernet scheme', () => {
 });
 
 describe('the plaintext scheme', () => {
-  it('takes any text, and reseals it as a token of now', () => {
+  it('takes any text as it is', () => {
     const opened = openedBy('+82-10-1234-5678');
     expect(opened).toMatchObject({ scheme: 'plaintext', keyVersion: null });
-    const before = BigInt(Math.floor(Date.now() / 1000));
-    const token = opened.reseal(ring.primary);
-    const fernet = new Fernet(keyOf('v1'));
-    expect(fernet.decrypt(token)).toBe('+82-10-1234-5678');
-    expect(fernet.extractTimestamp(token)).toBeGreaterThanOrEqual(before);
-  });
-
-  it('stores text as it is', () => {
-    expect(SCHEMES.plaintext.seal(ring, '한글')).toBe('한글');
-    expect(SCHEMES.plaintext.seal(ring, Buffer.from('한글'))).toBe('한글');
+    expect(opened.bytes.toString()).toBe('+82-10-1234-5678');
   });
 });
 
 describe('openWith', () => {
   it('asks in order, and a scheme that is not named is not asked', () => {
-    const token = SCHEMES.fernet.seal(ring, 'hello');
-    expect(openWith([], ring, token)).toBeNull();
-    expect(openWith(['fernet'], ring, 'hello')).toBeNull();
-    expect(openWith(['plaintext'], ring, token)).toMatchObject({ scheme: 'plaintext' });
-    expect(openWith(['fernet', 'plaintext'], ring, token)).toMatchObject({ scheme: 'fernet' });
+    const token = SCHEMES.fernet.seal(NO_PLACE, ring.primary, 'hello', 'text');
+    expect(openWith([], NO_PLACE, ring, token)).toBeNull();
+    expect(openWith(['fernet'], NO_PLACE, ring, 'hello')).toBeNull();
+    expect(openWith(['plaintext'], NO_PLACE, ring, token)).toMatchObject({ scheme: 'plaintext' });
+    expect(openWith(['fernet', 'plaintext'], NO_PLACE, ring, token)).toMatchObject({ scheme: 'fernet' });
   });
 
   it('finds plaintext in every text that is not shaped as a token, and brings it back', () => {
@@ -109,7 +105,7 @@ describe('openWith', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), nearToken), (text) => {
         const bytes = Buffer.from(text, 'base64url');
-        const opened = openWith(['fernet', 'plaintext'], ring, text);
+        const opened = openWith(['fernet', 'plaintext'], NO_PLACE, ring, text);
         const isShaped = text.startsWith('gAAAAA') && bytes.length >= 73 && (bytes.length - 57) % 16 === 0;
         if (opened === UNREADABLE) expect(isShaped).toBe(true);
         else expect(opened?.bytes.toString('utf8')).toBe(text);

@@ -32,12 +32,12 @@ function held(counts: Readonly<Record<string, number>>): string {
   );
 }
 
-const VERBS = { encrypt: 'encrypted', rotate: 're-encrypted', decrypt: 'decrypted' } as const;
+const VERBS = { encrypt: 'encrypted', rotate: 're-encrypted', decrypt: 'decrypted', index: 'indexed' } as const;
 
 /** The report of a sweep. */
 export function renderReport(report: SweepReport): string {
   const { kind, dryRun, run, counts, columns, failures, left, newKeyVersion, oldKeyVersion, seconds, passes } = report;
-  const what = kind === 'rotate' ? `rotate ${oldKeyVersion} → ${newKeyVersion}` : kind;
+  const what = newKeyVersion === null ? kind : `${kind} ${oldKeyVersion} → ${newKeyVersion}`;
   const columnName = (c: { table: string; column: string }) => `${c.table}.${c.column}`;
   const lines = [
     `${dryRun ? `Dry run, nothing was written: ${what}` : `Run ${run}, ${what}`}: ${report.status} (${seconds.toFixed(1)} s, ${passes} pass${passes === 1 ? '' : 'es'})\n\n`,

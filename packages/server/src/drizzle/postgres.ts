@@ -42,7 +42,7 @@ export function fieldsealTables(schemaName = 'fieldseal') {
     /** Runs of every kind; `kind` tells rotations from the others. */
     encryptionKeyRotations: schema.table('encryption_key_rotations', {
       id: number('id').primaryKey(),
-      kind: text('kind', { enum: ['encrypt', 'rotate', 'decrypt', 'verify'] }).notNull(),
+      kind: text('kind', { enum: ['encrypt', 'rotate', 'decrypt', 'verify', 'index'] }).notNull(),
       oldKeyVersion: text('old_key_version'),
       newKeyVersion: text('new_key_version'),
       timestamp: time('timestamp').notNull(),

@@ -39,7 +39,7 @@ export type AuditLog = typeof auditLogs.$inferSelect;
 /** Runs of every kind; `kind` tells rotations from the others. */
 export const encryptionKeyRotations = sqliteTable('encryption_key_rotations', {
   id: integer('id').primaryKey(),
-  kind: text('kind', { enum: ['encrypt', 'rotate', 'decrypt', 'verify'] }).notNull(),
+  kind: text('kind', { enum: ['encrypt', 'rotate', 'decrypt', 'verify', 'index'] }).notNull(),
   oldKeyVersion: text('old_key_version'),
   newKeyVersion: text('new_key_version'),
   timestamp: text('timestamp').notNull(),

@@ -161,4 +161,27 @@ export const MIGRATIONS: readonly Migration[] = [
       ];
     },
   },
+  {
+    version: 3,
+    creates: ['subject_keys', 'subject_state'],
+    statements(dialect, qualify) {
+      const { bigint, name, time, now } = TYPES[dialect];
+      return [
+        `create table ${qualify('subject_keys')} (
+          tenant ${name} not null default '',
+          subject ${name} not null,
+          wrapped text,
+          created_at ${time} not null default ${now},
+          erased_at ${time},
+          primary key (tenant, subject),
+          check ((wrapped is null) = (erased_at is not null))
+        )`,
+        `create table ${qualify('subject_state')} (
+          singleton integer primary key check (singleton = 1),
+          generation ${bigint} not null,
+          root_fingerprint text not null
+        )`,
+      ];
+    },
+  },
 ];

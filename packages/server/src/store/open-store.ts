@@ -12,8 +12,9 @@ import { runRepository } from './run-repository.js';
 import type { StoreSchema } from './schema.js';
 import { sqliteDialect } from './sqlite-dialect.js';
 import { sqliteWorkerDialect } from './sqlite-worker-dialect.js';
-import type { Dialect, Store, StoreTransaction } from './store.js';
+import type { Store, StoreTransaction } from './store.js';
 import type { StorePlace } from './store-place.js';
+import { subjectKeyRepository } from './subject-key-repository.js';
 import { withDatabaseErrors } from './with-database-errors.js';
 import { writerBarrier } from './writer-barrier.js';
 
@@ -59,15 +60,15 @@ export async function openStore(target: DatabaseTarget, options: OpenStoreOption
   }
   return {
     dialect: place.dialect,
-    ...repositories(db, place.dialect),
-    transaction: (work) => db.transaction().execute((tx) => work(repositories(tx, place.dialect))),
+    ...repositories(db, place),
+    transaction: (work) => db.transaction().execute((tx) => work(repositories(tx, place))),
     exclusiveTransaction: (work) =>
       db.transaction().execute(async (tx) => {
         // On SQLite every transaction is one: it begins with the write lock.
         if (place.dialect === 'postgres') {
           await sql`select pg_advisory_xact_lock(hashtextextended(${`fieldseal ${place.schema}`}, 0))`.execute(tx);
         }
-        return work(repositories(tx, place.dialect));
+        return work(repositories(tx, place));
       }),
     writerBarrier: () => writerBarrier(db, place.dialect),
     close: () => db.destroy(),
@@ -80,12 +81,13 @@ function connect(target: DatabaseTarget, { readOnly = false, mustExist = false, 
   return sqliteDialect(openSqlite(target.file, { readOnly, mustExist, busyTimeoutMs: 0 }));
 }
 
-function repositories(db: Kysely<StoreSchema>, dialect: Dialect): StoreTransaction {
-  const clock = DATABASE_CLOCKS[dialect];
+function repositories(db: Kysely<StoreSchema>, place: StorePlace): StoreTransaction {
+  const clock = DATABASE_CLOCKS[place.dialect];
   return {
     keyring: keyringRepository(db, clock),
     runs: runRepository(db, clock),
     audit: auditRepository(db),
     apiKeys: apiKeyRepository(db, clock),
+    subjects: subjectKeyRepository(db, place, clock),
   };
 }

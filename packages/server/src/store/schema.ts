@@ -118,6 +118,23 @@ interface ApiKeysTable {
   revoked_reason: string | null;
 }
 
+/** One row a subject, also of an erased one. The library reads and inserts these columns with SQL of its own. */
+interface SubjectKeysTable {
+  tenant: Generated<string>;
+  subject: string;
+  /** NULL: erased. */
+  wrapped: string | null;
+  created_at: Generated<string>;
+  erased_at: string | null;
+}
+
+/** One row: the root that all subjects' secrets are wrapped under. Also read and locked by the library's own SQL. */
+interface SubjectStateTable {
+  singleton: number;
+  generation: number;
+  root_fingerprint: string;
+}
+
 export interface StoreSchema {
   fieldseal_migrations: FieldsealMigrationsTable;
   encryption_keys: EncryptionKeysTable;
@@ -128,4 +145,6 @@ export interface StoreSchema {
   sweep_failures: SweepFailuresTable;
   audit_logs: AuditLogsTable;
   api_keys: ApiKeysTable;
+  subject_keys: SubjectKeysTable;
+  subject_state: SubjectStateTable;
 }

@@ -1,11 +1,11 @@
 /** The service's own tables behind one asynchronous interface, the same for SQLite and PostgreSQL. */
-import type { StoredKeyring } from 'fieldseal';
+import type { StoredKeyring, SubjectName, SubjectProvider, SubjectState, WrappedSubject } from 'fieldseal';
 
 /** Which database a store or a sweep talks to. */
 export type Dialect = 'sqlite' | 'postgres';
 
 /** What a sweep does to the values that it walks over. */
-export const RUN_KINDS = ['encrypt', 'rotate', 'decrypt', 'verify'] as const;
+export const RUN_KINDS = ['encrypt', 'rotate', 'decrypt', 'verify', 'index'] as const;
 export type RunKind = (typeof RUN_KINDS)[number];
 
 export const RUN_STATUSES = [
@@ -263,12 +263,43 @@ export interface ApiKeyRepository {
   touch(id: number): Promise<void>;
 }
 
+/** A row of `subject_keys`. Times are RFC 3339 UTC. */
+export interface SubjectRow extends SubjectName {
+  /** The secret under the subject root; null once erased. */
+  readonly wrapped: string | null;
+  readonly createdAt: string;
+  /** Null: not erased. */
+  readonly erasedAt: string | null;
+}
+
+/** `load` and `insert` are those of the library's `databaseSubjects`. */
+export interface SubjectKeyRepository extends Pick<SubjectProvider, 'load' | 'insert'> {
+  /** Null before there is a first subject. */
+  state(): Promise<SubjectState | null>;
+  /** Rows in the order of tenant and subject, erased ones too, behind `after`. */
+  page(options: { readonly after: SubjectName | null; readonly limit: number }): Promise<SubjectRow[]>;
+  /** Subjects with a key. */
+  count(): Promise<number>;
+  /**
+   * Names another root in the state, and raises the generation: by one, and above `aboveGeneration`. Returns it; null
+   * when the state does not name `from`. Whoever inserts waits from then on until the transaction has ended.
+   */
+  replaceRoot(from: string, to: string, aboveGeneration?: number): Promise<number | null>;
+  /** Changes the wraps of rows that are not erased. */
+  rewrap(subjects: readonly WrappedSubject[]): Promise<void>;
+  /** Takes a subject's secret away and keeps its row; false when it has none. */
+  erase(name: SubjectName): Promise<boolean>;
+  /** Inserts rows, or puts them in the place of rows that are not erased. */
+  put(rows: readonly SubjectRow[]): Promise<void>;
+}
+
 /** The repositories, all on one transaction (or, outside one, each statement on its own). */
 export interface StoreTransaction {
   readonly keyring: KeyringRepository;
   readonly runs: RunRepository;
   readonly audit: AuditRepository;
   readonly apiKeys: ApiKeyRepository;
+  readonly subjects: SubjectKeyRepository;
 }
 
 /** An open store. Its migrations have run (unless it was opened read-only). */

@@ -15,6 +15,8 @@ const OWN_TABLES: Readonly<Record<keyof StoreSchema | 'api_keys', true>> = {
   fieldseal_migrations: true,
   keyring_readers: true,
   keyring_state: true,
+  subject_keys: true,
+  subject_state: true,
   sweep_failures: true,
   sweep_ranges: true,
 };

@@ -1,6 +1,7 @@
 /** Whether the declared columns of a PostgreSQL database can be swept at all; every objection at once. */
-import { type ErrorCode, type Field, FieldsealError, fieldsOf, type Model } from 'fieldseal';
+import { type ErrorCode, type Field, FieldsealError, type Model, type Storage } from 'fieldseal';
 import type { RunKind } from '../store/store.js';
+import { type DeclaredTable, declaredTables, writtenColumns } from './declared-table.js';
 import {
   declaredName,
   findRelation,
@@ -30,13 +31,6 @@ interface Objection {
   readonly text: string;
 }
 
-/** One declared table. */
-interface Declared {
-  readonly name: string;
-  readonly key: readonly string[];
-  readonly fields: readonly Field<unknown>[];
-}
-
 /** What a table came to. */
 interface Checked {
   readonly tables: readonly PostgresSweptTable[];
@@ -51,10 +45,12 @@ const OTHER_KINDS: Readonly<Record<string, string>> = {
 };
 
 /** What stands against sweeping the column, in words. */
-function columnObjections(column: PostgresColumn): string[] {
+function columnObjections(column: PostgresColumn, storage: Storage): string[] {
   const objections: string[] = [];
   if (column.isGenerated) objections.push('is a generated column');
-  else if (!column.isText) {
+  else if (storage === 'bytes' && column.castType !== 'bytea') {
+    objections.push(`has the type ${column.shownType}, and is declared to be stored as bytes; make it bytea`);
+  } else if (storage === 'text' && !column.isText) {
     objections.push(`has the type ${column.shownType}, which does not keep text as it is; make it text`);
   }
   if (column.isInForeignKey) objections.push('stands in a foreign key');
@@ -69,8 +65,8 @@ function columnObjections(column: PostgresColumn): string[] {
   return objections;
 }
 
-/** Tokens by their look; one that no key opens stays as it is, whatever its length. */
-const TOKEN_SHAPED = '^gAAAAA[-_A-Za-z0-9]+=*$';
+/** Tokens by their look (of `fernet`, `xaes` and `xaes-subject`); one that no key opens stays as it is, whatever its length. */
+const TOKEN_SHAPED = '^(gAAAAA[-_A-Za-z0-9]+=*|A[Q-Za-v][-_A-Za-z0-9]{58,})$';
 
 /**
  * Whether tokens fit into a varchar(n): those of the declared length, else of the longest plaintext that there is. A
@@ -103,14 +99,28 @@ function unsuitable(place: string, column: string, text: string): Objection {
   return { code: 'ERR_COLUMN_UNSUITABLE', text: `${place}.${column} ${text}` };
 }
 
+/** What stands against sweeping the declared columns, in words. */
+function declaredObjections(
+  columns: readonly PostgresColumn[],
+  place: string,
+  { fields, indexes }: DeclaredTable,
+): Objection[] {
+  const swept = [...fields, ...indexes.map(({ column }) => ({ column, storage: 'text' as const }))];
+  return swept.flatMap(({ column: name, storage }) =>
+    columns
+      .filter((column) => column.name === name)
+      .flatMap((column) => columnObjections(column, storage).map((text) => unsuitable(place, name, text))),
+  );
+}
+
 /** The key to walk by: the primary key, else the declared one of the NOT NULL unique keys without swept columns. */
 async function findKey(
   session: PostgresSession,
   { oid }: PostgresRelation,
   place: string,
-  { key, fields }: Declared,
+  { key, fields, indexes }: DeclaredTable,
 ): Promise<readonly string[] | Objection> {
-  const swept = fields.map((field) => field.column);
+  const swept = writtenColumns({ fields, indexes });
   const keys = (await readKeys((...args) => session.query(...args), oid)).filter(
     ({ isPrimary, columns }) => isPrimary || !columns.some((column) => swept.includes(column)),
   );
@@ -132,15 +142,11 @@ async function checkTable(
   session: PostgresSession,
   relation: PostgresRelation,
   place: string,
-  declared: Declared,
+  declared: DeclaredTable,
 ): Promise<Checked> {
   const query = session.query.bind(session);
   const columns = await readPostgresColumns(query, relation.oid);
-  const objections = declared.fields.flatMap((field) =>
-    columns
-      .filter(({ name }) => name === field.column)
-      .flatMap((column) => columnObjections(column).map((text) => unsuitable(place, field.column, text))),
-  );
+  const objections = declaredObjections(columns, place, declared);
   const key = await findKey(session, relation, place, declared);
   if (!Array.isArray(key)) return { tables: [], triggers: [], objections: [key as Objection, ...objections] };
   if (await isUnderRowSecurity(query, relation.oid)) {
@@ -150,7 +156,7 @@ async function checkTable(
   const triggers = await readPostgresTriggers(
     query,
     relation.oid,
-    declared.fields.map((field) => field.column),
+    writtenColumns({ fields: declared.indexesOnly ? [] : declared.fields, indexes: declared.indexes }),
   );
   const keys = (key as string[]).map((name) => {
     const column = columns.find((candidate) => candidate.name === name) as PostgresColumn;
@@ -161,6 +167,9 @@ async function checkTable(
     keyColumns: key as string[],
     rowidName: null,
     fields: declared.fields,
+    indexes: declared.indexes,
+    context: declared.context,
+    ...(declared.indexesOnly && { indexesOnly: true }),
     sqlName: sqlName(relation),
     keys,
   };
@@ -171,16 +180,16 @@ async function checkTable(
 async function checkDeclared(
   session: PostgresSession,
   relation: PostgresRelation,
-  declared: Declared,
+  declared: DeclaredTable,
   kind: RunKind,
 ): Promise<Checked> {
   const refused = (...objections: Objection[]): Checked => ({ tables: [], triggers: [], objections });
   const query = session.query.bind(session);
-  const { name, key, fields } = declared;
+  const { name, key, fields, indexes, context } = declared;
   const otherKind = OTHER_KINDS[relation.kind];
   if (otherKind) return refused({ code: 'ERR_TABLE_NOT_FOUND', text: `${name} is ${otherKind}, not a table` });
   const columns = await readPostgresColumns(query, relation.oid);
-  const absent = [...key, ...fields.map((field) => field.column)].filter(
+  const absent = [...key, ...writtenColumns(declared), ...context].filter(
     (wanted) => !columns.some((column) => column.name === wanted),
   );
   if (absent.length > 0) {
@@ -201,22 +210,28 @@ async function checkDeclared(
     const text = await widthObjection(session, relation, column, field, kind);
     if (text !== null) widths.push(unsuitable(name, field.column, text));
   }
+  for (const { column, storedLength } of indexes) {
+    const { maxCharacters, shownType } = columns.find((candidate) => candidate.name === column) as PostgresColumn;
+    if (maxCharacters === null || maxCharacters >= storedLength) continue;
+    const text = `has the type ${shownType}, too short for index values of ${storedLength} characters`;
+    widths.push(unsuitable(name, column, text));
+  }
   if (relation.kind === 'r') {
     const checked = await checkTable(session, relation, name, declared);
     return { ...checked, objections: [...checked.objections, ...widths] };
   }
-  const own = fields.flatMap((field) =>
-    columns
-      .filter((column) => column.name === field.column)
-      .flatMap((column) => columnObjections(column).map((text) => unsuitable(name, field.column, text))),
-  );
+  const own = declaredObjections(columns, name, declared);
   // What stands against the whole stands against each partition, which need not say it again.
   if (own.length + widths.length > 0) return refused(...own, ...widths);
   return checkLeaves(session, relation, declared);
 }
 
 /** Leaf by leaf: through the partitioned table itself a batch would look into every one of them. */
-async function checkLeaves(session: PostgresSession, { oid }: PostgresRelation, declared: Declared): Promise<Checked> {
+async function checkLeaves(
+  session: PostgresSession,
+  { oid }: PostgresRelation,
+  declared: DeclaredTable,
+): Promise<Checked> {
   const all: Checked[] = [];
   for (const leaf of await readLeaves(session.query.bind(session), oid)) {
     const place = declaredName(leaf);
@@ -265,16 +280,15 @@ export async function postgresPreflight(
   { kind, allowTriggers, serviceSchema }: PostgresPreflightOptions,
 ): Promise<Preflight<PostgresSweptTable>> {
   await assertEncoding(session);
-  const fields = fieldsOf(model);
   const all: Checked[] = [];
-  for (const [name, { primaryKey }] of Object.entries(model.tables)) {
+  for (const declared of declaredTables(model, kind)) {
+    const { name } = declared;
     const relation = await findRelation(session.query.bind(session), name, serviceSchema);
     if (!relation) {
       const text = `the table ${name} is not in the database`;
       all.push({ tables: [], triggers: [], objections: [{ code: 'ERR_TABLE_NOT_FOUND', text }] });
       continue;
     }
-    const declared = { name, key: [primaryKey].flat(), fields: fields.filter((field) => field.table === name) };
     all.push(await checkDeclared(session, relation, declared, kind));
   }
   const tables = all.flatMap((checked) => checked.tables);

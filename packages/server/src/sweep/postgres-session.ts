@@ -80,11 +80,11 @@ export class PostgresSession {
   }
 
   /** Runs a statement that may take any time, such as a look at every row. */
-  async queryAtLength(sql: string): Promise<PostgresRow[]> {
+  async queryAtLength(sql: string, parameters: readonly unknown[] = []): Promise<PostgresRow[]> {
     return this.#again(() =>
       this.transaction(async (query) => {
         await query('SET LOCAL statement_timeout = 0');
-        return query(sql);
+        return query(sql, parameters);
       }),
     );
   }

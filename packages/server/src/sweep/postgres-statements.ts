@@ -1,7 +1,10 @@
 /** The SQL that a PostgreSQL sweep runs on an application's tables. Keys and values travel as text, NULL aside. */
+import type { Stored } from 'fieldseal';
 import type { KeyPart, RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
-import type { PostgresSweptTable } from './swept-table.js';
+import { recordsOf } from './swept-row.js';
+import { type PostgresSweptTable, sweptColumns } from './swept-table.js';
+import type { StoredValue } from './transform.js';
 
 /** A statement and what it is run with. */
 export interface Statement {
@@ -9,14 +12,36 @@ export interface Statement {
   readonly parameters: readonly unknown[];
 }
 
-/** A row to be written: its key, and old and new text of each changed column, in the order of the columns. */
+/** A row to be written: its key, what was read of it, and the new values of some columns, in the order of those. */
 export interface RowWrite {
   readonly key: RowKey;
-  readonly changes: readonly { readonly stored: string; readonly value: string }[];
+  readonly values: readonly (StoredValue | null)[];
+  readonly changes: readonly { readonly value: Stored | null }[];
 }
 
-function columnOf(table: PostgresSweptTable, fieldIndex: number): string {
-  return quoteName(table.fields[fieldIndex]?.column as string);
+/** Whether the column keeps tokens as `bytea`. */
+function isBytes({ fields }: PostgresSweptTable, columnIndex: number): boolean {
+  return fields[columnIndex]?.storage === 'bytes';
+}
+
+/** A column as text whatever its type: of `bytea` always the hex form. */
+function textOf(table: PostgresSweptTable, columnIndex: number): string {
+  const column = `t.${quoteName(sweptColumns(table)[columnIndex] as string)}`;
+  return isBytes(table, columnIndex) ? `('\\x' || encode(${column}, 'hex'))` : `${column}::text`;
+}
+
+/** A value as {@link textOf} shows it. */
+function shownText(value: StoredValue | Stored | null): string | null {
+  if (value === null) return null;
+  return value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : String(value);
+}
+
+/** The values of a row, in the columns `v0`, `v1`… */
+export function valuesOf(table: PostgresSweptTable, row: Record<string, unknown>): (StoredValue | null)[] {
+  return sweptColumns(table).map((_, i) => {
+    const text = row[`v${i}`] as string | null;
+    return text !== null && isBytes(table, i) ? Buffer.from(text.slice(2), 'hex') : text;
+  });
 }
 
 /** A key part as the database's own text. */
@@ -36,8 +61,10 @@ function selectedKeys({ keys }: PostgresSweptTable): string {
   return keys.map(({ column }, i) => `t.${quoteName(column)}::text AS k${i}`).join(', ');
 }
 
-function selectedValues({ fields }: PostgresSweptTable): string {
-  return fields.map((_, i) => `t.${quoteName(fields[i]?.column as string)}::text AS v${i}`).join(', ');
+function selectedValues(table: PostgresSweptTable): string {
+  return sweptColumns(table)
+    .map((_, i) => `${textOf(table, i)} AS v${i}`)
+    .join(', ');
 }
 
 /** The next rows behind the cursor; only the database compares keys, under the columns' own collations. */
@@ -56,9 +83,9 @@ export function selectNext(table: PostgresSweptTable, cursor: RowKey | null, lim
   return next(table, selectedValues(table), cursor, limit);
 }
 
-/** Keys as `k0`…, and how many of the row's fields are not NULL as `records`. */
+/** Keys as `k0`…, and how many records the row has as `records`. */
 export function selectCounts(table: PostgresSweptTable, cursor: RowKey | null, limit: number): Statement {
-  const records = table.fields.map((_, i) => `(t.${columnOf(table, i)} IS NOT NULL)::int`).join(' + ');
+  const records = recordsOf(table, (column) => `t.${quoteName(column)}`);
   return next(table, `${records} AS records`, cursor, limit);
 }
 
@@ -84,30 +111,34 @@ export function selectLocked(table: PostgresSweptTable, rows: readonly { readonl
 }
 
 /**
- * Writes the same columns of some rows, each one only while it holds its old bytes: under the column's own collation a
- * concurrent write could look like the old value. One row back for each written one: its place `i` in `rows`, counted
- * from 1, and whether the database `stored` what it was given.
+ * Writes the same columns of some rows, each row only while every column that was read of it holds its old bytes: under a
+ * column's own collation a concurrent write could look like the old value. One row back for each written one: its place
+ * `i` in `rows`, counted from 1, and whether the database `stored` what it was given.
  */
 export function guardedUpdate(
   table: PostgresSweptTable,
-  fieldIndexes: readonly number[],
+  columnIndexes: readonly number[],
   rows: readonly RowWrite[],
 ): Statement {
   const { names, arrays, condition, parameters } = keyJoin(table, rows, 1);
-  const bytes = (fieldIndex: number) => `t.${columnOf(table, fieldIndex)}::text COLLATE "C"`;
-  const values = fieldIndexes.flatMap((_, i) => [`o${i}`, `n${i}`]);
+  const columns = sweptColumns(table);
+  const bytes = (columnIndex: number) => `${textOf(table, columnIndex)} COLLATE "C"`;
+  const values = [...columns.map((_, i) => `o${i}`), ...columnIndexes.map((_, i) => `n${i}`)];
   const valueArrays = values.map((_, i) => `$${names.length + i + 1}::text[]`);
+  const set = columnIndexes.map((columnIndex, i) => {
+    return `${quoteName(columns[columnIndex] as string)} = v.n${i}${isBytes(table, columnIndex) ? '::bytea' : ''}`;
+  });
+  const guard = columns.map((_, i) => `${bytes(i)} IS NOT DISTINCT FROM v.o${i}`);
+  const isStored = columnIndexes.map((columnIndex, i) => `${bytes(columnIndex)} IS NOT DISTINCT FROM v.n${i}`);
   return {
-    sql: `UPDATE ONLY ${table.sqlName} AS t SET ${fieldIndexes.map((index, i) => `${columnOf(table, index)} = v.n${i}`).join(', ')}
+    sql: `UPDATE ONLY ${table.sqlName} AS t SET ${set.join(', ')}
       FROM unnest(${[...arrays, ...valueArrays].join(', ')}) WITH ORDINALITY AS v (${[...names, ...values, 'i'].join(', ')})
-      WHERE ${[condition, ...fieldIndexes.map((index, i) => `${bytes(index)} = v.o${i}`)].join(' AND ')}
-      RETURNING v.i::int AS i, (${fieldIndexes.map((index, i) => `${bytes(index)} = v.n${i}`).join(' AND ')}) IS TRUE AS stored`,
+      WHERE ${[condition, ...guard].join(' AND ')}
+      RETURNING v.i::int AS i, (${isStored.join(' AND ')}) AS stored`,
     parameters: [
       ...parameters,
-      ...fieldIndexes.flatMap((_, i) => [
-        rows.map(({ changes }) => changes[i]?.stored),
-        rows.map(({ changes }) => changes[i]?.value),
-      ]),
+      ...columns.map((_, i) => rows.map((row) => shownText(row.values[i] as StoredValue | null))),
+      ...columnIndexes.map((_, i) => rows.map(({ changes }) => shownText(changes[i]?.value ?? null))),
     ],
   };
 }

@@ -9,11 +9,20 @@ import {
   type PostgresQuery,
   type PostgresSession,
 } from './postgres-session.js';
-import { guardedUpdate, keyOf, type Statement, selectCounts, selectLocked, selectNext } from './postgres-statements.js';
+import {
+  guardedUpdate,
+  keyOf,
+  type Statement,
+  selectCounts,
+  selectLocked,
+  selectNext,
+  valuesOf,
+} from './postgres-statements.js';
 import { describeRowKey, encodeRowKey, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
 import type { Checkpoint, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
-import type { PostgresSweptTable, SweptTable } from './swept-table.js';
+import { contextOf } from './swept-row.js';
+import { type PostgresSweptTable, type SweptTable, sweptColumns } from './swept-table.js';
 import type { Tally } from './tally.js';
 
 const LEASE_MS = 15_000;
@@ -197,14 +206,14 @@ export class PostgresSweepDatabase implements SweepDatabase {
   ): Promise<Set<PlannedRow>> {
     const bySet = new Map<string, PlannedRow[]>();
     for (const row of planned.filter(({ work }) => work.changes.length > 0)) {
-      const set = row.work.changes.map(({ fieldIndex }) => fieldIndex).join();
+      const set = row.work.changes.map(({ columnIndex }) => columnIndex).join();
       bySet.set(set, [...(bySet.get(set) ?? []), row]);
     }
     const missed = new Set<PlannedRow>();
     for (const rows of bySet.values()) {
-      const fieldIndexes = (rows[0] as PlannedRow).work.changes.map(({ fieldIndex }) => fieldIndex);
-      const writes = rows.map(({ row: { key }, work: { changes } }) => ({ key, changes }));
-      const { sql, parameters } = guardedUpdate(table, fieldIndexes, writes);
+      const columnIndexes = (rows[0] as PlannedRow).work.changes.map(({ columnIndex }) => columnIndex);
+      const writes = rows.map(({ row: { key, values }, work: { changes } }) => ({ key, values, changes }));
+      const { sql, parameters } = guardedUpdate(table, columnIndexes, writes);
       const written = await query(sql, parameters);
       if (written.some(({ stored }) => stored !== true)) {
         throw new FieldsealError(
@@ -225,8 +234,8 @@ export class PostgresSweepDatabase implements SweepDatabase {
     runId: number,
   ): Promise<void> {
     const failures = settled.flatMap(({ row, work }) =>
-      work.failures.map(({ fieldIndex, reason }) => ({
-        column: table.fields[fieldIndex]?.column,
+      work.failures.map(({ columnIndex, reason }) => ({
+        column: sweptColumns(table)[columnIndex],
         key: describeRowKey(row.key),
         reason,
       })),
@@ -277,5 +286,15 @@ export class PostgresSweepDatabase implements SweepDatabase {
 }
 
 function toRow(table: PostgresSweptTable, row: Record<string, unknown>): SweptRow {
-  return { key: keyOf(table, row), values: table.fields.map((_, i) => row[`v${i}`] as string | null) };
+  const key = keyOf(table, row);
+  const values = valuesOf(table, row);
+  return { key, values, context: contextOf(table, 'key', contextKey(table, key), values) };
+}
+
+/** A `bytea` key travels as its text; values are bound to its bytes. */
+function contextKey({ keys }: PostgresSweptTable, key: RowKey): RowKey {
+  return key.map((part, i) => {
+    if (keys[i]?.castType !== 'bytea' || part.type !== 'text') return part;
+    return { type: 'blob', value: Buffer.from(part.value.toString('utf8').slice(2), 'hex') };
+  });
 }

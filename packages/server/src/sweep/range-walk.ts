@@ -1,6 +1,6 @@
 /** One range, batch after batch, until it is done or the sweep is to stop. */
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { FieldsealError, isFieldsealError, type KeyringSnapshot } from 'fieldseal';
+import { FieldsealError, isFieldsealError, type KeyringSnapshot, type SubjectSource } from 'fieldseal';
 import { decodeRowKey, encodeRowKey } from './row-key.js';
 import { rowWork } from './row-work.js';
 import type { Awaitable, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
@@ -36,6 +36,20 @@ export type CommitBatch = (
   checkpoint: { readonly cursor: string | null; readonly done: boolean; readonly tally: Tally },
 ) => Awaitable<Tally>;
 
+/** The keys of subjects, as a sweep uses them. */
+export interface SweptSubjects extends SubjectSource {
+  /** Makes the keys of these subjects known to `get`; erased ones and those without a key are then refused by it. */
+  prepare(names: readonly { readonly tenant: string; readonly subject: string }[]): Promise<void>;
+}
+
+/** What a range is walked with. */
+export interface WalkContext {
+  readonly database: SweepDatabase;
+  readonly ring: KeyringSnapshot;
+  readonly subjects: SweptSubjects | null;
+  readonly pace: Pace;
+}
+
 async function retryBusy<T>(work: () => Awaitable<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
@@ -48,31 +62,44 @@ async function retryBusy<T>(work: () => Awaitable<T>): Promise<T> {
   }
 }
 
+/** Loads the keys of the subjects of some rows. */
+async function loadSubjects(
+  { subjects }: WalkContext,
+  { fields }: SweptTable,
+  rows: readonly SweptRow[],
+): Promise<void> {
+  const bound = fields.find((field) => field.needsSubject);
+  if (!subjects || !bound) return;
+  const names = rows.flatMap(({ context }) => {
+    const name = bound.subjectIn(context);
+    return name ? [name] : [];
+  });
+  await subjects.prepare(names);
+}
+
 /**
  * Walks a range to its end.
  * @throws FieldsealError `ERR_RUN_STOPPED` after the batch during which `pace.stop` was aborted; what is committed stays
  */
 export async function walkRange(
-  database: SweepDatabase,
+  context: WalkContext,
   range: WalkedRange,
-  ring: KeyringSnapshot,
   transform: Transform,
-  pace: Pace,
   commit: CommitBatch,
 ): Promise<Tally> {
+  const { database, ring, subjects, pace } = context;
   const { table, part } = range;
-  const work = rowWork(table, ring, transform, (text) => database.canStore(text));
+  const work = rowWork(table, ring, transform, { canStore: (text) => database.canStore(text), subjects });
   let cursor = range.cursor === null ? null : decodeRowKey(range.cursor);
   let tally = range.tally;
   for (;;) {
     if (pace.stop.aborted)
       throw new FieldsealError('ERR_RUN_STOPPED', 'The sweep was stopped; start it again to go on.');
     const startedMs = performance.now();
-    const rows = await retryBusy(() => database.read(table, part, cursor, BATCH_ROWS));
+    const { rows, committed } = await batchOf();
     const done = rows.length < BATCH_ROWS;
     cursor = rows.at(-1)?.key ?? cursor;
-    const checkpoint = { cursor: cursor && encodeRowKey(cursor), done, tally };
-    tally = await retryBusy(() => commit(rows, work, checkpoint));
+    tally = committed;
     if (done) return tally;
     const { maxRowsPerSecond } = pace;
     const waitMs =
@@ -80,5 +107,21 @@ export async function walkRange(
     // Other work of this process, signals among it, gets its turn; an abort ends the wait at once.
     if (waitMs > 0) await setTimeout(waitMs, undefined, { signal: pace.stop }).catch(() => {});
     else await setImmediate();
+  }
+
+  /** Reads and commits one batch; once more from the start when a row got another subject meanwhile. */
+  async function batchOf(): Promise<{ rows: readonly SweptRow[]; committed: Tally }> {
+    for (let tries = 1; ; tries++) {
+      const rows = await retryBusy(() => database.read(table, part, cursor, BATCH_ROWS));
+      await loadSubjects(context, table, rows);
+      const last = rows.at(-1)?.key ?? cursor;
+      const checkpoint = { cursor: last && encodeRowKey(last), done: rows.length < BATCH_ROWS, tally };
+      try {
+        return { rows, committed: await retryBusy(() => commit(rows, work, checkpoint)) };
+      } catch (error) {
+        const isUnprepared = isFieldsealError(error) && error.code === 'ERR_SUBJECT_KEY_NOT_LOADED';
+        if (!isUnprepared || tries === BUSY_TRIES) throw error;
+      }
+    }
   }
 }

@@ -5,9 +5,9 @@
 import type { KeyringSnapshot } from 'fieldseal';
 import { FieldsealError } from 'fieldseal';
 import type { RecordCounts, Run, RunKind, Store, SweepRange } from '../store/store.js';
-import { type CommitBatch, type Pace, walkRange } from './range-walk.js';
+import { type CommitBatch, type Pace, type SweptSubjects, walkRange } from './range-walk.js';
 import type { SweepDatabase } from './sweep-database.js';
-import type { SweptTable } from './swept-table.js';
+import { countedColumns, type SweptTable, sweptColumns } from './swept-table.js';
 import { emptyTally, NO_RECORDS, sumCounts, sumHeld, type Tally } from './tally.js';
 import { type FailureReason, leftToDo, TRANSFORMS, verifyingTransform } from './transform.js';
 
@@ -33,6 +33,8 @@ export interface PassContext {
   readonly tables: readonly SweptTable[];
   readonly ring: KeyringSnapshot;
   readonly database: SweepDatabase;
+  /** Loads the keys of rows' subjects; null where no declared column needs one. */
+  readonly subjects: SweptSubjects | null;
   readonly pace: Pace;
   readonly onProgress: (progress: SweepProgress) => void;
 }
@@ -56,10 +58,6 @@ export interface PassesResult {
 }
 
 type PlannedRange = Pick<SweepRange, 'tableName' | 'part' | 'cursor' | 'state'> & { id: number; tally: Tally };
-
-function columnsOf(table: SweptTable): string[] {
-  return table.fields.map((field) => field.column);
-}
 
 function parts(tables: readonly SweptTable[]): { tableName: string; part: SweepRange['part'] }[] {
   return tables.flatMap(({ name, rowidName }) => [
@@ -122,7 +120,7 @@ async function walkPass(
     };
     // Where this process takes over: what it counts its rate from.
     report();
-    await walkRange(context.database, { table, ...range }, context.ring, transform, context.pace, reported);
+    await walkRange(context, { table, ...range }, transform, reported);
   }
   return tallies;
 }
@@ -140,7 +138,13 @@ export async function dryRunPass(
   onUnreadable: (record: Unreadable) => void,
 ): Promise<PassesResult> {
   const ranges = parts(context.tables).map((part, id): PlannedRange => {
-    return { ...part, id, cursor: null, state: 'open', tally: emptyTally(columnsOf(tableOf(context, part.tableName))) };
+    return {
+      ...part,
+      id,
+      cursor: null,
+      state: 'open',
+      tally: emptyTally(countedColumns(tableOf(context, part.tableName))),
+    };
   });
   const tallies = await walkPass(
     context,
@@ -153,8 +157,8 @@ export async function dryRunPass(
         for (const row of rows) {
           const done = work(row);
           done.count(counted);
-          for (const { fieldIndex, reason } of done.failures) {
-            onUnreadable({ table: table.name, column: table.fields[fieldIndex]?.column as string, reason });
+          for (const { columnIndex, reason } of done.failures) {
+            onUnreadable({ table: table.name, column: sweptColumns(table)[columnIndex] as string, reason });
           }
         }
         return counted;
@@ -171,7 +175,7 @@ async function loadRanges(store: Store, context: PassContext, runId: number, pas
   }
   return stored.map((range) => {
     const tally = {
-      ...emptyTally(columnsOf(tableOf(context, range.tableName))),
+      ...emptyTally(countedColumns(tableOf(context, range.tableName))),
       ...(JSON.parse(range.counts) as Tally),
     };
     return { ...range, tally };

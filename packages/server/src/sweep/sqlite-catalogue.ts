@@ -144,3 +144,8 @@ export function keepsText({ declaredType }: CatalogueColumn, strict: boolean): b
   if (type.includes('INT')) return false;
   return /CHAR|CLOB|TEXT|BLOB/.test(type) || type === '';
 }
+
+/** The same of bytes. No affinity changes a blob; a strict table takes them into a BLOB column only. */
+export function keepsBytes({ declaredType }: CatalogueColumn, strict: boolean): boolean {
+  return !strict || ['BLOB', 'ANY'].includes(declaredType.toUpperCase());
+}

@@ -1,10 +1,13 @@
 /** Whether the declared columns of a SQLite database can be swept at all; every objection at once. */
 import type Database from 'better-sqlite3';
-import { type ErrorCode, type Field, FieldsealError, fieldsOf, type Model } from 'fieldseal';
+import { type ErrorCode, FieldsealError, type Model, type Storage } from 'fieldseal';
+import type { RunKind } from '../store/store.js';
+import { type DeclaredTable, declaredTables, writtenColumns } from './declared-table.js';
 import { sameName } from './sql-tokens.js';
 import {
   type CatalogueTable,
   constrainedNames,
+  keepsBytes,
   keepsText,
   readForeignKeyColumns,
   readIndexes,
@@ -25,15 +28,21 @@ function includesName(names: readonly string[], name: string): boolean {
 }
 
 /** What stands against sweeping `column`, in words. */
-function columnObjections(db: Database.Database, table: CatalogueTable, column: string): string[] {
+function columnObjections(
+  db: Database.Database,
+  table: CatalogueTable,
+  { column, storage }: { readonly column: string; readonly storage: Storage },
+): string[] {
   const info = table.columns.find((candidate) => sameName(candidate.name, column));
   if (!info) return [];
   const { checked, generating } = constrainedNames(table);
   const indexes = readIndexes(db, table.name);
   const objections: string[] = [];
   if (info.generated) objections.push('is a generated column');
-  else if (!keepsText(info, table.strict)) {
+  else if (storage === 'text' && !keepsText(info, table.strict)) {
     objections.push(`has the type ${info.declaredType}, which does not keep text as it is; make it TEXT`);
+  } else if (storage === 'bytes' && !keepsBytes(info, table.strict)) {
+    objections.push(`has the type ${info.declaredType}, which does not keep bytes; make it BLOB`);
   }
   if (includesName(readForeignKeyColumns(db, table.name), column)) objections.push('stands in a foreign key');
   if (includesName(checked, column)) objections.push('stands in a CHECK constraint');
@@ -80,10 +89,10 @@ function rowidName(
 function sweptTable(
   db: Database.Database,
   table: CatalogueTable,
-  declaredKey: readonly string[],
-  fields: readonly Field<unknown>[],
+  { key: declaredKey, fields, indexes, indexesOnly, context }: DeclaredTable,
 ): SweptTable | Objection[] {
-  const absent = [...declaredKey, ...fields.map((field) => field.column)].filter(
+  const written = writtenColumns({ fields, indexes });
+  const absent = [...declaredKey, ...written, ...context].filter(
     (name) => !table.columns.some((column) => sameName(column.name, name)),
   );
   if (absent.length > 0) {
@@ -92,11 +101,7 @@ function sweptTable(
       text: `${table.name}.${name} is not in the database`,
     }));
   }
-  const keyColumns = findKey(
-    db,
-    table,
-    fields.map((field) => field.column),
-  );
+  const keyColumns = findKey(db, table, written);
   if (!keyColumns) {
     const text = `${table.name} has no primary key, and no NOT NULL unique key that is not swept itself; add one`;
     return [{ code: 'ERR_TABLE_NO_KEY', text }];
@@ -110,12 +115,24 @@ function sweptTable(
     const text = `${table.name}: ${keyColumns.join(', ')} may be NULL, and ${ROWID_NAMES.join(', ')} are columns, so that such rows cannot be told apart; make it NOT NULL`;
     return [{ code: 'ERR_TABLE_NO_KEY', text }];
   }
-  const objections = fields.flatMap((field) =>
-    columnObjections(db, table, field.column).map(
-      (text): Objection => ({ code: 'ERR_COLUMN_UNSUITABLE', text: `${table.name}.${field.column} ${text}` }),
+  const columns = [...fields, ...indexes.map(({ column }) => ({ column, storage: 'text' as const }))];
+  const objections = columns.flatMap((column) =>
+    columnObjections(db, table, column).map(
+      (text): Objection => ({ code: 'ERR_COLUMN_UNSUITABLE', text: `${table.name}.${column.column} ${text}` }),
     ),
   );
-  return objections.length > 0 ? objections : { name: table.name, keyColumns, rowidName: rowid, fields };
+  if (objections.length > 0) return objections;
+  const keyNames = keyColumns.map((column) => declaredKey.find((name) => sameName(name, column)) as string);
+  return {
+    name: table.name,
+    keyColumns,
+    keyNames,
+    rowidName: rowid,
+    fields,
+    indexes,
+    context,
+    ...(indexesOnly && { indexesOnly }),
+  };
 }
 
 /**
@@ -123,19 +140,21 @@ function sweptTable(
  * @throws FieldsealError `ERR_TABLE_NOT_FOUND`, `ERR_COLUMN_NOT_FOUND`, `ERR_TABLE_NO_KEY`, `ERR_COLUMN_UNSUITABLE` (the
  * code of the first objection; the message lists them all), or `ERR_TABLE_TRIGGERS` unless those are allowed
  */
-export function sqlitePreflight(db: Database.Database, model: Model, allowTriggers: boolean): Preflight {
+export function sqlitePreflight(
+  db: Database.Database,
+  model: Model,
+  { kind, allowTriggers }: { readonly kind: RunKind; readonly allowTriggers: boolean },
+): Preflight {
   const catalogue = readTables(db);
-  const fields = fieldsOf(model);
   const tables: SweptTable[] = [];
   const objections: Objection[] = [];
-  for (const [name, { primaryKey }] of Object.entries(model.tables)) {
-    const table = catalogue.find((candidate) => sameName(candidate.name, name));
+  for (const declared of declaredTables(model, kind)) {
+    const table = catalogue.find((candidate) => sameName(candidate.name, declared.name));
     if (!table) {
-      objections.push({ code: 'ERR_TABLE_NOT_FOUND', text: `the table ${name} is not in the database` });
+      objections.push({ code: 'ERR_TABLE_NOT_FOUND', text: `the table ${declared.name} is not in the database` });
       continue;
     }
-    const ownFields = fields.filter((field) => field.table === name);
-    const result = sweptTable(db, table, [primaryKey].flat(), ownFields);
+    const result = sweptTable(db, table, declared);
     if (Array.isArray(result)) objections.push(...result);
     else tables.push(result);
   }
@@ -146,7 +165,7 @@ export function sqlitePreflight(db: Database.Database, model: Model, allowTrigge
     readUpdateTriggers(
       db,
       table.name,
-      table.fields.map((field) => field.column),
+      writtenColumns({ fields: table.indexesOnly ? [] : table.fields, indexes: table.indexes ?? [] }),
     ).map((trigger) => `${table.name}: ${trigger}`),
   );
   if (triggers.length > 0 && !allowTriggers) {

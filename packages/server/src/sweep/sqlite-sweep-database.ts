@@ -4,10 +4,11 @@ import { FieldsealError } from 'fieldseal';
 import { databaseError } from '../store/database-error.js';
 import { describeRowKey, type KeyPart, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
-import type { Checkpoint, FieldChange, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
-import type { SweptTable } from './swept-table.js';
+import type { Checkpoint, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
+import { contextOf, recordsOf } from './swept-row.js';
+import { type SweptTable, sweptColumns } from './swept-table.js';
 import type { Tally } from './tally.js';
-import type { StoredValue } from './transform.js';
+import { InvalidText, type StoredValue } from './transform.js';
 
 const LEASE_MS = 15_000;
 const REPLACEMENT = '\ufffd';
@@ -36,7 +37,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
   }
 
   read(table: SweptTable, part: RangePart, cursor: RowKey | null, limit: number): SweptRow[] {
-    const columns = table.fields.map((field) => quoteName(field.column));
+    const columns = sweptColumns(table).map(quoteName);
     return this.guarded(() =>
       this.#next(table, part, columns, cursor, limit).map((cells) => this.#toRow(table, part, cells)),
     );
@@ -48,7 +49,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
     cursor: RowKey | null,
     limit: number,
   ): { records: number; last: RowKey } | null {
-    const records = table.fields.map((field) => `(${quoteName(field.column)} IS NOT NULL)`).join(' + ');
+    const records = recordsOf(table, quoteName);
     const rows = this.guarded(() => this.#next(table, part, [records], cursor, limit));
     const last = rows.at(-1);
     if (!last) return null;
@@ -105,7 +106,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
    * and writing once more settles it; null when the row is gone.
    */
   #again(table: SweptTable, part: RangePart, { key }: SweptRow, work: (row: SweptRow) => RowWork) {
-    const columns = table.fields.map((field) => quoteName(field.column));
+    const columns = sweptColumns(table).map(quoteName);
     const sql = `${selectFrom(table, part, columns)} WHERE ${keyCondition(table, part, key)}`;
     const cells = this.#statement(sql).get(...key.map(({ value }) => value));
     if (!cells) return null;
@@ -118,19 +119,16 @@ export class SqliteSweepDatabase implements SweepDatabase {
     );
   }
 
-  #write(table: SweptTable, part: RangePart, { key }: SweptRow, { changes }: RowWork): boolean {
+  #write(table: SweptTable, part: RangePart, { key, values }: SweptRow, { changes }: RowWork): boolean {
     if (changes.length === 0) return true;
-    const column = (change: FieldChange) => quoteName(table.fields[change.fieldIndex]?.column as string);
-    const set = changes.map((change) => `${column(change)} = ?`).join(', ');
-    // Bytes are compared: under the column's own collation, NOCASE say, a concurrent write could look like the old value.
-    const guard = changes.map(
-      (change) => `${column(change)} = ? COLLATE BINARY AND typeof(${column(change)}) = 'text'`,
-    );
+    const columns = sweptColumns(table).map(quoteName);
+    const set = changes.map(({ columnIndex }) => `${columns[columnIndex]} = ?`).join(', ');
+    const guard = values.map((value, i) => guardOf(columns[i] as string, value));
     const sql = `UPDATE ${quoteName(table.name)} SET ${set} WHERE ${[keyCondition(table, part, key), ...guard].join(' AND ')}`;
     const parameters = [
       ...changes.map(({ value }) => value),
       ...key.map(({ value }) => value),
-      ...changes.map(({ stored }) => stored),
+      ...values.map((value) => (value instanceof InvalidText ? value.bytes : value)),
     ];
     return this.#statement(sql).run(...parameters).changes === 1;
   }
@@ -139,7 +137,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
     this.#statement(
       `INSERT INTO sweep_failures (run_id, table_name, column_name, primary_key, reason) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT DO NOTHING`,
-    ).run(BigInt(runId), table.name, table.fields[failure.fieldIndex]?.column, describeRowKey(row.key), failure.reason);
+    ).run(BigInt(runId), table.name, sweptColumns(table)[failure.columnIndex], describeRowKey(row.key), failure.reason);
   }
 
   /** The fence is checked by the very statement that writes, in the same transaction as the rows. */
@@ -183,20 +181,36 @@ export class SqliteSweepDatabase implements SweepDatabase {
 
   #toRow(table: SweptTable, part: RangePart, cells: readonly Cell[]): SweptRow {
     const key = keyOf(table, part, cells);
-    const values = cells.slice(2 * key.length).map((cell, fieldIndex): StoredValue | null => {
+    const values = cells.slice(2 * key.length).map((cell, columnIndex): StoredValue | null => {
       // better-sqlite3 replaces invalid UTF-8, which would lose bytes: such a value is taken as the bytes it is.
       const isSuspect = typeof cell === 'string' && cell.includes(REPLACEMENT);
-      return isSuspect ? this.#exactText(table, part, key, fieldIndex, cell) : cell;
+      return isSuspect ? this.#exactText(table, part, key, columnIndex, cell) : cell;
     });
-    return { key, values };
+    return { key, values, context: contextOf(table, part, key, values) };
   }
 
-  #exactText(table: SweptTable, part: RangePart, key: RowKey, fieldIndex: number, text: string): StoredValue {
-    const column = quoteName(table.fields[fieldIndex]?.column as string);
+  #exactText(table: SweptTable, part: RangePart, key: RowKey, columnIndex: number, text: string): StoredValue {
+    const column = quoteName(sweptColumns(table)[columnIndex] as string);
     const sql = `SELECT CAST(${column} AS BLOB) FROM ${quoteName(table.name)} WHERE ${keyCondition(table, part, key)}`;
     const bytes = this.#statement(sql).get(...key.map(({ value }) => value))?.[0];
-    return Buffer.isBuffer(bytes) && !bytes.equals(Buffer.from(text, 'utf8')) ? bytes : text;
+    return Buffer.isBuffer(bytes) && !bytes.equals(Buffer.from(text, 'utf8')) ? new InvalidText(bytes) : text;
   }
+}
+
+/**
+ * That a column still holds what was read, by storage class and bytes: under the column's own collation, NOCASE say, a
+ * concurrent write could look like the old value.
+ */
+function guardOf(column: string, value: StoredValue | null): string {
+  if (value === null) return `${column} IS ?`;
+  if (value instanceof InvalidText) return `CAST(${column} AS BLOB) = ? AND typeof(${column}) = 'text'`;
+  return `${column} = ? COLLATE BINARY AND typeof(${column}) = '${storageClass(value)}'`;
+}
+
+function storageClass(value: string | Buffer | bigint | number): string {
+  if (typeof value === 'string') return 'text';
+  if (Buffer.isBuffer(value)) return 'blob';
+  return typeof value === 'bigint' ? 'integer' : 'real';
 }
 
 function keyExpressions(table: SweptTable, part: RangePart): string[] {

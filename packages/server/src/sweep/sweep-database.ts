@@ -1,27 +1,29 @@
 /** What a sweep asks of the database that it walks over: the same of SQLite and of PostgreSQL. */
+import type { ContextRow, Stored } from 'fieldseal';
 import type { RecordCounts, SweepRange } from '../store/store.js';
 import type { RowKey } from './row-key.js';
 import type { SweptTable } from './swept-table.js';
 import type { Tally } from './tally.js';
 import type { FailureReason, StoredValue } from './transform.js';
 
-/** A row as read: its key, and its value in each field of the table (null: NULL). */
+/** A row as read: its key, and its value in each of `sweptColumns` (null: NULL). */
 export interface SweptRow {
   readonly key: RowKey;
   readonly values: readonly (StoredValue | null)[];
+  /** What values may be bound to: the columns of the primary key, tenant and subject by their declared names. */
+  readonly context: ContextRow;
 }
 
-/** A new text for one field of a row, in the place of `stored`. */
-export interface FieldChange {
-  readonly fieldIndex: number;
-  readonly stored: string;
-  readonly value: string;
+/** A new value for one of `sweptColumns`. */
+export interface ColumnChange {
+  readonly columnIndex: number;
+  readonly value: Stored | null;
 }
 
 /** What a batch does to one row: its changes, what it counts, what it could not read. Made again when a row moved on. */
 export interface RowWork {
-  readonly changes: readonly FieldChange[];
-  readonly failures: readonly { readonly fieldIndex: number; readonly reason: FailureReason }[];
+  readonly changes: readonly ColumnChange[];
+  readonly failures: readonly { readonly columnIndex: number; readonly reason: FailureReason }[];
   /** Adds the row to the counts; with `isSkipped`, what was to be written counts as skipped. */
   count(tally: Tally, isSkipped?: boolean): void;
 }
@@ -59,8 +61,8 @@ export interface SweepDatabase {
     limit: number,
   ): Awaitable<{ records: number; last: RowKey } | null>;
   /**
-   * Writes a batch, its failures and its checkpoint in one transaction. Every write is guarded by the value that was
-   * read; a row that a concurrent write won is read again and `work` is asked anew, and a row that takes no write after
+   * Writes a batch, its failures and its checkpoint in one transaction. Every write is guarded by all the values of the
+   * row that were read, since a value is bound to its row's context and an index to its row's fields; a row that a concurrent write won is read again and `work` is asked anew, and a row that takes no write after
    * that counts as skipped (SQLite: fails). PostgreSQL cuts a batch that meets locks into several transactions, each with
    * its own checkpoint. `fence` must still be the run's.
    * Returns the range's counts after the batch; `checkpoint.tally` stays as it is.

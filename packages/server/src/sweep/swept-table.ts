@@ -1,5 +1,5 @@
 /** A declared table matched with the database: what a sweep needs to walk it. */
-import type { Field } from 'fieldseal';
+import type { BlindIndex, Field } from 'fieldseal';
 
 /** A table whose declaration and catalogue agree. */
 export interface SweptTable {
@@ -7,11 +7,29 @@ export interface SweptTable {
   readonly name: string;
   /** The columns that identify a row, none of them swept. */
   readonly keyColumns: readonly string[];
+  /** The same columns by the names of the declaration, where those differ: values are bound to a row by them. */
+  readonly keyNames?: readonly string[];
   /** SQLite: rows may have a NULL in their key, and are then walked by this name of their rowid. Null: they cannot. */
   readonly rowidName: string | null;
   readonly fields: readonly Field<unknown>[];
+  /** The blind indexes that the run writes or checks; absent: none. */
+  readonly indexes?: readonly BlindIndex[];
+  /** The run leaves the fields as they are and does not count them: they are what its indexes are made of. */
+  readonly indexesOnly?: true;
+  /** Further columns that values are bound to: tenant and subject, where fields or indexes need them. */
+  readonly context?: readonly string[];
   /** One of the service's own, which nobody declares; a report names it once it has records. */
   readonly isOwn?: true;
+}
+
+/** The columns that are read of each row, in this order: fields, indexes, context. */
+export function sweptColumns({ fields, indexes = [], context = [] }: SweptTable): string[] {
+  return [...fields.map(({ column }) => column), ...indexes.map(({ column }) => column), ...context];
+}
+
+/** The columns that a run counts records of. */
+export function countedColumns({ fields, indexes = [], indexesOnly }: SweptTable): string[] {
+  return [...(indexesOnly ? [] : fields), ...indexes].map(({ column }) => column);
 }
 
 /** A table of a PostgreSQL database; of a partitioned one, one of its partitions. */

@@ -1,59 +1,123 @@
-/** What a sweep does to each record: the four transforms, from a stored value to an outcome. */
-import { type Field, isFieldsealError, type KeyringSnapshot, type Opened } from 'fieldseal';
+/** What a sweep does to each record: the transform of each kind of run, from a stored value to an outcome. */
+import {
+  type ErrorCode,
+  type Field,
+  isFieldsealError,
+  type KeyringSnapshot,
+  type Opened,
+  type Place,
+  type Stored,
+} from 'fieldseal';
 import type { RunKind } from '../store/store.js';
 
+/** Text of a SQLite database that is not valid UTF-8: bytes that no JavaScript string could give back. */
+export class InvalidText {
+  readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+}
+
 /** A value as the database stores it: text, bytes, integer, real. */
-export type StoredValue = string | Buffer | bigint | number;
+export type StoredValue = string | Buffer | bigint | number | InvalidText;
 
 /** One field that is not null. */
 export interface SweptRecord {
   readonly field: Field<unknown>;
   readonly stored: StoredValue;
+  /** Where it stands; absent: nowhere in particular, for schemes that bind to no place. */
+  readonly place?: Place;
 }
 
 /** Why a record could not be read. Each is a word for people and programs; none tells the value. */
 export const FAILURE_REASONS = {
-  no_key: 'a token that no key of the ring opens: written under another key, or altered',
+  no_key: 'a token that no key of the ring opens in its place: written under another key or elsewhere, or altered',
   plaintext: 'plaintext in a column whose declaration does not read it',
   not_text: 'not text, or not valid UTF-8',
   too_long: 'longer than the column declares',
   not_value: 'not a value of the column’s type',
+  no_context: 'bound to a primary key, tenant or subject that the row does not have',
+  erased: 'readable although its subject was erased; delete it',
+  no_index: 'a value without its index value; `fieldseal index` makes it',
+  wrong_index: 'an index value that is not its value’s; `fieldseal index` mends it',
 } as const;
 export type FailureReason = keyof typeof FAILURE_REASONS;
 
 /**
- * What becomes of a record. `holds` is what the value is kept under afterwards: a key version, or `plaintext`.
+ * What becomes of a record. `holds` is what the value is kept under afterwards: a key version, with the scheme before it
+ * where that is not the column's own; `plaintext`; `erased`; or of an index value `index` and its key's version.
  */
 export type Outcome =
-  | { readonly kind: 'write'; readonly value: string; readonly holds: string }
+  | { readonly kind: 'write'; readonly value: Stored | null; readonly holds: string }
   | { readonly kind: 'current'; readonly holds: string }
   | { readonly kind: 'failed'; readonly reason: FailureReason };
 
-/** One outcome for each record, in order. It is pure: it may be asked again for the same record. */
-export type Transform = (ring: KeyringSnapshot, records: readonly SweptRecord[]) => Outcome[];
-
 /** What `holds` says of a value that no key holds. */
 export const PLAINTEXT = 'plaintext';
+/** Of a token whose subject's key is gone: nobody can read it any more, and nothing is left to do about it. */
+export const ERASED = 'erased';
 
-function reasonOf(error: unknown): FailureReason {
-  if (!isFieldsealError(error)) throw error;
-  if (error.code === 'ERR_VALUE_TOO_LONG') return 'too_long';
-  return error.code === 'ERR_VALUE_NOT_TEXT' ? 'not_text' : 'not_value';
+/** What one kind of run does. It is pure: it may be asked again for the same record. */
+export interface Transform {
+  /** What becomes of a value that could be opened. */
+  readonly field: (ring: KeyringSnapshot, record: SweptRecord, opened: Opened) => Outcome;
+  /** Index values that are not what they should be: `write` them, call them `left` to do, or a `failure`. */
+  readonly indexes: 'write' | 'left' | 'failure';
 }
 
-/** Runs `onOpened` on whatever can be opened; everything else is the same for all four kinds. */
-function forEach(onOpened: (ring: KeyringSnapshot, field: Field<unknown>, opened: Opened) => Outcome): Transform {
-  return (ring, records) =>
-    records.map(({ field, stored }) => {
-      if (typeof stored !== 'string') return { kind: 'failed', reason: 'not_text' };
-      const opened = field.examine(ring, stored);
-      if (opened.scheme === 'unreadable') return { kind: 'failed', reason: 'no_key' };
-      try {
-        return onOpened(ring, field, opened);
-      } catch (error) {
-        return { kind: 'failed', reason: reasonOf(error) };
-      }
-    });
+const REASONS: Partial<Record<ErrorCode, FailureReason>> = {
+  ERR_VALUE_TOO_LONG: 'too_long',
+  ERR_VALUE_NOT_TEXT: 'not_text',
+  ERR_CONTEXT_INCOMPLETE: 'no_context',
+  ERR_CONTEXT_TYPE: 'no_context',
+  ERR_SUBJECT_ERASED: 'erased',
+  ERR_SUBJECT_NOT_FOUND: 'no_context',
+};
+
+/** The reason of a refused value. What is no verdict on the value, such as a subject's key that is not loaded, is thrown on. */
+export function reasonOf(error: unknown): FailureReason {
+  if (!isFieldsealError(error) || error.code === 'ERR_SUBJECT_KEY_NOT_LOADED') throw error;
+  return REASONS[error.code] ?? 'not_value';
+}
+
+function isErased(error: unknown): boolean {
+  return isFieldsealError(error) && error.code === 'ERR_SUBJECT_ERASED';
+}
+
+/** A record's outcome, and what it was opened as; null where it could not be. */
+export interface Transformed {
+  readonly outcome: Outcome;
+  readonly opened: Opened | null;
+}
+
+/** Asks a transform for one record. */
+export function transformRecord(transform: Transform, ring: KeyringSnapshot, record: SweptRecord): Transformed {
+  const { field, stored, place } = record;
+  const isStored = typeof stored === 'string' || Buffer.isBuffer(stored);
+  if (!isStored || (Buffer.isBuffer(stored) && field.storage === 'text')) {
+    return { outcome: { kind: 'failed', reason: 'not_text' }, opened: null };
+  }
+  let opened: Opened;
+  try {
+    const examined = field.examine(ring, stored, place);
+    if (examined.scheme === 'unreadable') return { outcome: { kind: 'failed', reason: 'no_key' }, opened: null };
+    opened = examined;
+  } catch (error) {
+    if (isErased(error)) return { outcome: { kind: 'current', holds: ERASED }, opened: null };
+    return { outcome: { kind: 'failed', reason: reasonOf(error) }, opened: null };
+  }
+  try {
+    return { outcome: transform.field(ring, record, opened), opened };
+  } catch (error) {
+    return { outcome: { kind: 'failed', reason: reasonOf(error) }, opened };
+  }
+}
+
+/** What a value is kept under, as reports call it. */
+function held({ scheme }: Field<unknown>, opened: Opened): string {
+  if (opened.keyVersion === null) return PLAINTEXT;
+  return opened.scheme === scheme ? opened.keyVersion : `${opened.scheme} ${opened.keyVersion}`;
 }
 
 /** Plaintext that a column may hold for now is as it should be; elsewhere an application could not read it. */
@@ -62,17 +126,23 @@ function plaintextOutcome(field: Field<unknown>): Outcome {
 }
 
 /** Counts under what each value is kept, whatever the declaration says: the verifying pass behind the other kinds. */
-const COUNT_HELD: Transform = forEach((_ring, field, opened) => {
-  field.decode(opened.bytes);
-  return { kind: 'current', holds: opened.keyVersion ?? PLAINTEXT };
-});
+const COUNT_HELD: Transform = {
+  field: (_ring, { field }, opened) => {
+    opened.decode(field.declaration.codec);
+    return { kind: 'current', holds: held(field, opened) };
+  },
+  indexes: 'left',
+};
 
-/** The same behind `encrypt`: plaintext that cannot be encrypted was reported by the sweeping pass, and is nothing left to do. */
-const COUNT_ENCRYPTED: Transform = forEach((ring, field, opened) => {
-  const value = field.decode(opened.bytes);
-  if (opened.keyVersion === null) field.encryptNow(ring, value);
-  return { kind: 'current', holds: opened.keyVersion ?? PLAINTEXT };
-});
+/** The same behind `encrypt`: what cannot be encrypted was reported by the sweeping pass, and is nothing left to do. */
+const COUNT_ENCRYPTED: Transform = {
+  field: (ring, { field, place }, opened) => {
+    const value = opened.decode(field.declaration.codec);
+    if (opened.scheme !== field.scheme) field.encryptNow(ring, value, place);
+    return { kind: 'current', holds: held(field, opened) };
+  },
+  indexes: 'left',
+};
 
 /** The transform of the verifying pass behind a run of that kind. */
 export function verifyingTransform(kind: RunKind): Transform {
@@ -82,36 +152,90 @@ export function verifyingTransform(kind: RunKind): Transform {
 
 /** The transform of each kind of run. */
 export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {
-  // A token under an older key counts as encrypted; renewing it is what a rotation is for.
-  encrypt: forEach((ring, field, opened) =>
-    opened.keyVersion === null
-      ? { kind: 'write', value: field.encryptNow(ring, field.decode(opened.bytes)), holds: ring.primary.version }
-      : { kind: 'current', holds: opened.keyVersion },
-  ),
-  // The plaintext stays bytes: it never becomes a JavaScript string.
-  rotate: forEach((ring, field, opened) => {
-    if (opened.keyVersion === null) return plaintextOutcome(field);
-    if (opened.keyVersion === ring.primary.version) return { kind: 'current', holds: opened.keyVersion };
-    return { kind: 'write', value: opened.reseal(ring.primary), holds: ring.primary.version };
-  }),
-  decrypt: forEach((_ring, field, opened) =>
-    opened.keyVersion === null
-      ? { kind: 'current', holds: PLAINTEXT }
-      : { kind: 'write', value: String(field.decode(opened.bytes)), holds: PLAINTEXT },
-  ),
-  verify: forEach((_ring, field, opened) => {
-    if (opened.keyVersion === null) return plaintextOutcome(field);
-    field.decode(opened.bytes);
-    return { kind: 'current', holds: opened.keyVersion };
-  }),
+  // Everything into the scheme that writes. A token under an older key counts as encrypted; renewing it is what a
+  // rotation is for.
+  encrypt: {
+    field: (ring, { field, place }, opened) =>
+      opened.scheme === field.scheme
+        ? { kind: 'current', holds: held(field, opened) }
+        : {
+            kind: 'write',
+            value: field.encryptNow(ring, opened.decode(field.declaration.codec), place),
+            holds: ring.primary.version,
+          },
+    indexes: 'write',
+  },
+  // The plaintext stays bytes: it never becomes a JavaScript string. A token stays in its scheme.
+  rotate: {
+    field: (ring, { field }, opened) => {
+      if (opened.keyVersion === null) return plaintextOutcome(field);
+      if (opened.keyVersion === ring.primary.version) return { kind: 'current', holds: held(field, opened) };
+      const { version } = ring.primary;
+      const holds = opened.scheme === field.scheme ? version : `${opened.scheme} ${version}`;
+      return { kind: 'write', value: opened.reseal(ring.primary), holds };
+    },
+    indexes: 'left',
+  },
+  decrypt: {
+    field: (_ring, { field }, opened) =>
+      opened.keyVersion === null
+        ? { kind: 'current', holds: PLAINTEXT }
+        : { kind: 'write', value: field.plaintextOf(opened.decode(field.declaration.codec)), holds: PLAINTEXT },
+    indexes: 'left',
+  },
+  index: { ...COUNT_HELD, indexes: 'write' },
+  verify: {
+    field: (_ring, { field }, opened) => {
+      if (opened.keyVersion === null) return plaintextOutcome(field);
+      if (!field.reads(opened.scheme)) return { kind: 'failed', reason: 'no_key' };
+      opened.decode(field.declaration.codec);
+      return { kind: 'current', holds: held(field, opened) };
+    },
+    indexes: 'failure',
+  },
 };
+
+/** The key version in what `holds` says: `v1`, `xaes v1`. */
+function versionIn(holds: string): string {
+  return holds.slice(holds.lastIndexOf(' ') + 1);
+}
 
 /** What a run of each kind leaves to do, of what a verifying pass found: `holds` → how many records. */
 export function leftToDo(kind: RunKind, newKeyVersion: string | null, held: Readonly<Record<string, number>>): number {
-  const left = (holds: string) => {
-    if (kind === 'encrypt') return holds === PLAINTEXT;
+  const left = (holds: string): boolean => {
+    if (holds === ERASED) return false;
+    if (holds === OUTDATED_INDEX) return kind === 'encrypt' || kind === 'index';
+    if (holds.startsWith(INDEX)) return false;
+    // Another scheme's tokens have its name before their version.
+    if (kind === 'encrypt') return holds === PLAINTEXT || holds.includes(' ');
     if (kind === 'decrypt') return holds !== PLAINTEXT;
-    return kind === 'rotate' && holds !== PLAINTEXT && holds !== newKeyVersion;
+    return kind === 'rotate' && holds !== PLAINTEXT && versionIn(holds) !== newKeyVersion;
   };
   return Object.entries(held).reduce((sum, [holds, count]) => (left(holds) ? sum + count : sum), 0);
+}
+
+const INDEX = 'index ';
+/** What `holds` says of an index value that is not what the writing key makes of the row. */
+const OUTDATED_INDEX = `${INDEX}outdated`;
+
+/**
+ * What becomes of an index value.
+ * @param expected what each key in use makes of the row, the one that writes first; none for a value that is NULL
+ * @returns null where there is nothing, and is to be nothing
+ */
+export function indexOutcome(
+  { indexes }: Transform,
+  expected: readonly { readonly version: string; readonly value: string }[],
+  stored: StoredValue | null,
+): Outcome | null {
+  const [wanted] = expected;
+  if (!wanted && stored === null) return null;
+  if (wanted && stored === wanted.value) return { kind: 'current', holds: INDEX + wanted.version };
+  if (indexes === 'write') {
+    return { kind: 'write', value: wanted?.value ?? null, holds: wanted ? INDEX + wanted.version : `${INDEX}cleared` };
+  }
+  if (indexes === 'left') return { kind: 'current', holds: OUTDATED_INDEX };
+  const other = expected.find(({ value }) => value === stored);
+  if (other) return { kind: 'current', holds: INDEX + other.version };
+  return { kind: 'failed', reason: stored === null ? 'no_index' : 'wrong_index' };
 }

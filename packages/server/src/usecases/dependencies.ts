@@ -25,6 +25,8 @@ export interface Dependencies {
   /** PostgreSQL: the schema of the service's tables. */
   readonly schema: string;
   readonly keys: EnvironmentKeys;
+  /** The file that holds the subject root; null: none was given. */
+  readonly subjectRootFile: string | null;
   loadConfig(): Promise<FieldsealConfig>;
   readonly driver: Driver;
   /** Aborted when the process is asked to end. */

@@ -3,6 +3,7 @@ import { FieldsealError, isFieldsealError, type KeyringSnapshot } from 'fieldsea
 import type { NewRun, Run, RunKind, RunStatus, Store, StoreTransaction } from '../store/store.js';
 import { dryRunPass, type PassContext, type PassesResult, runPasses } from '../sweep/run-passes.js';
 import type { ColumnReport, SweepReport } from '../sweep/sweep-report.js';
+import { countedColumns } from '../sweep/swept-table.js';
 import { sumCounts, sumHeld } from '../sweep/tally.js';
 import { FAILURE_REASONS, type FailureReason } from '../sweep/transform.js';
 import type { Dependencies } from './dependencies.js';
@@ -94,8 +95,9 @@ export async function claimRun({ driver }: Dependencies, store: Store, run: Run)
 }
 
 function columnReports(context: PassContext, { first, last }: PassesResult): ColumnReport[] {
-  return context.tables.flatMap(({ name, fields, isOwn }) => {
-    const reports = fields.map(({ column }) => {
+  return context.tables.flatMap((table) => {
+    const { name, isOwn } = table;
+    const reports = countedColumns(table).map((column) => {
       const tallies = (ranges: PassesResult['first']) =>
         ranges.flatMap(({ table, tally }) => (table === name && tally[column] ? [tally[column]] : []));
       return { table: name, column, ...sumCounts(tallies(first)), held: sumHeld(tallies(last)) };
@@ -212,7 +214,7 @@ async function pause(stop: AbortSignal, store: Store, { run, fence }: ClaimedRun
  */
 export async function driveRun(
   deps: Dependencies,
-  { store, tables, database }: OpenTables,
+  { store, tables, database, subjects }: OpenTables,
   run: Run,
   options: SweepOptions,
   prepare: (claimed: ClaimedRun) => Promise<KeyringSnapshot>,
@@ -225,7 +227,7 @@ export async function driveRun(
   }, HEARTBEAT_MS);
   try {
     const ring = await prepare(claimed);
-    const context = passContext(deps, run.kind, run.newKeyVersion, ring, { tables, database }, options);
+    const context = passContext(deps, run.kind, run.newKeyVersion, ring, { tables, database, subjects }, options);
     return await finish(store, claimed, context, await runPasses(store, claimed.run, claimed.fence, context));
   } catch (error) {
     return await pause(deps.stop, store, claimed, error);
@@ -240,7 +242,7 @@ export function passContext(
   kind: RunKind,
   newKeyVersion: string | null,
   ring: KeyringSnapshot,
-  { tables, database }: Pick<OpenTables, 'tables' | 'database'>,
+  { tables, database, subjects }: Pick<OpenTables, 'tables' | 'database' | 'subjects'>,
   { maxRowsPerSecond }: SweepOptions,
 ): PassContext {
   const pace = { stop, maxRowsPerSecond };
@@ -250,6 +252,7 @@ export function passContext(
     tables,
     ring,
     database,
+    subjects,
     pace,
     onProgress: (progress) => notify({ type: 'progress', ...progress }),
   };

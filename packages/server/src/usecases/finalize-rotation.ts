@@ -19,7 +19,13 @@ export async function finalizeRotation(deps: Dependencies, { from, to }: GivenRo
     maxRowsPerSecond: null,
     allowTriggers: true,
   });
-  const open = await openTables(deps, { kind: 'verify', readOnly: false, allowTriggers: true, check: async () => {} });
+  const open = await openTables(deps, {
+    kind: 'verify',
+    readOnly: false,
+    dryRun: false,
+    allowTriggers: true,
+    check: async () => {},
+  });
   try {
     const roots = deps.keys.root ? [deps.keys.root] : [from, to];
     const keyring = await openServiceKeyring(open.store, { current: to, previous: [], roots }, true);

@@ -2,7 +2,7 @@
 import { FieldsealError, type KeyPurpose, type KeyState, openSealedKeyring, RootKey } from 'fieldseal';
 import type { Dependencies } from './dependencies.js';
 import { withReadOnlyStore } from './list-runs.js';
-import { givenKeys } from './sweep-tables.js';
+import { keysToOpen } from './service.js';
 
 /** One key as it is shown. */
 export interface KeyView {
@@ -33,7 +33,7 @@ export async function listKeys(deps: Dependencies): Promise<KeyringView> {
         'ERR_KEYRING_NOT_FOUND',
         'The database holds no keyring yet; `fieldseal encrypt` makes one.',
       );
-    const [root] = givenKeys(deps).roots;
+    const [root] = keysToOpen(deps.keys).roots;
     if (!root)
       throw new FieldsealError(
         'ERR_KEY_MISSING',

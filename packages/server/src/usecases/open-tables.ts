@@ -1,5 +1,5 @@
 /** Opens what a sweep needs: the declared tables, checked against the database, and the store beside them. */
-import { type FieldsealConfig, FieldsealError, isFieldsealError } from 'fieldseal';
+import { type FieldsealConfig, FieldsealError, isFieldsealError, openSubjectKeys, type SubjectKeys } from 'fieldseal';
 import { databaseName } from '../store/database-url.js';
 import { openSqlite } from '../store/open-sqlite.js';
 import { openStore } from '../store/open-store.js';
@@ -8,12 +8,15 @@ import { postgresOwnTables, sqliteOwnTables, sweepsOwnTables } from '../sweep/ow
 import { postgresPreflight } from '../sweep/postgres-preflight.js';
 import { PostgresSession } from '../sweep/postgres-session.js';
 import { PostgresSweepDatabase } from '../sweep/postgres-sweep-database.js';
+import type { SweptSubjects } from '../sweep/range-walk.js';
 import { sqlitePreflight } from '../sweep/sqlite-preflight.js';
 import { SqliteSweepDatabase } from '../sweep/sqlite-sweep-database.js';
 import type { SweepDatabase } from '../sweep/sweep-database.js';
+import { type AbsentSubjects, sweptSubjects } from '../sweep/swept-subjects.js';
 import type { PostgresSweptTable, Preflight, SweptTable } from '../sweep/swept-table.js';
 import type { Dependencies } from './dependencies.js';
 import { withReadOnlyStore } from './list-runs.js';
+import { givenRootFile, storeSubjects } from './store-subjects.js';
 
 /** Closed by whoever opened it. */
 export interface OpenTables {
@@ -21,6 +24,8 @@ export interface OpenTables {
   readonly config: FieldsealConfig | null;
   readonly tables: readonly SweptTable[];
   readonly database: SweepDatabase;
+  /** The keys of rows' subjects; null where no declared column needs one. */
+  readonly subjects: SweptSubjects | null;
   readonly store: Store;
   close(): Promise<void>;
 }
@@ -28,6 +33,8 @@ export interface OpenTables {
 export interface OpenTablesOptions {
   readonly kind: RunKind;
   readonly readOnly: boolean;
+  /** Nothing is written: a subject without a key gets one that is never stored. */
+  readonly dryRun: boolean;
   readonly allowTriggers: boolean;
   /**
    * Refuses what must not go on, such as a keyring that does not open. `reading` is a store that can only be read, and
@@ -48,8 +55,8 @@ function connectSqlite(file: string, readOnly: boolean): Connection<SweptTable> 
   const db = openSqlite(file, { mustExist: true, readOnly });
   const database = new SqliteSweepDatabase(db);
   return {
-    preflight: async ({ model }, { allowTriggers }) =>
-      database.guarded(() => sqlitePreflight(db, model, allowTriggers)),
+    preflight: async ({ model }, { kind, allowTriggers }) =>
+      database.guarded(() => sqlitePreflight(db, model, { kind, allowTriggers })),
     ownTables: async () => database.guarded(() => sqliteOwnTables(db)),
     sweep: () => database,
     close: async () => database.close(),
@@ -83,6 +90,22 @@ async function configOf({ loadConfig }: Dependencies, kind: RunKind): Promise<Fi
   }
 }
 
+/** Only encrypting makes new values, and with them the keys of subjects that have none. */
+function absentSubjects({ kind, dryRun }: OpenTablesOptions): AbsentSubjects {
+  if (kind !== 'encrypt') return 'refuse';
+  return dryRun ? 'pretend' : 'create';
+}
+
+/** @throws FieldsealError `ERR_SUBJECT_ROOT` when a declared column needs subjects' keys and they cannot be opened */
+async function openSubjects(
+  deps: Dependencies,
+  tables: readonly SweptTable[],
+  store: Store,
+): Promise<SubjectKeys | null> {
+  if (!tables.some(({ fields }) => fields.some((field) => field.needsSubject))) return null;
+  return openSubjectKeys(storeSubjects(store, givenRootFile(deps)));
+}
+
 async function open<Table extends SweptTable>(
   deps: Dependencies,
   connection: Connection<Table>,
@@ -108,12 +131,15 @@ async function open<Table extends SweptTable>(
   try {
     const own = sweepsOwnTables(kind) ? await connection.ownTables() : [];
     const tables = [...declared, ...own.filter(({ name }) => !declared.some((table) => table.name === name))];
+    const keys = await openSubjects(deps, tables, store);
     return {
       config,
       tables,
       database: connection.sweep(tables),
+      subjects: keys && sweptSubjects(keys, absentSubjects(options)),
       store,
       async close() {
+        await keys?.close();
         await connection.close();
         await store.close();
       },

@@ -2,6 +2,7 @@
 import { FieldsealError } from 'fieldseal';
 import type { Dependencies } from './dependencies.js';
 import type { SweepOptions, SweepReport } from './drive-run.js';
+import { indexTables } from './index-tables.js';
 import { getRun } from './list-runs.js';
 import { rotateKeys } from './rotate-keys.js';
 import { sweepTables } from './sweep-tables.js';
@@ -11,5 +12,7 @@ export async function resumeRun(deps: Dependencies, id: number, options: SweepOp
   const { kind, completedAt } = await getRun(deps, id);
   if (completedAt !== null)
     throw new FieldsealError('ERR_RUN_NOT_FOUND', `Run ${id} is over; there is nothing to go on with.`);
-  return kind === 'rotate' ? rotateKeys(deps, { ...options, given: null }) : sweepTables(deps, kind, options);
+  if (kind === 'rotate') return rotateKeys(deps, { ...options, given: null });
+  if (kind === 'index') return indexTables(deps, { ...options, rotate: false });
+  return sweepTables(deps, kind, options);
 }

@@ -11,26 +11,12 @@ import {
 import type { Run, Store } from '../store/store.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
-import {
-  type ClaimedRun,
-  driveRun,
-  dryRun,
-  findOrCreateRun,
-  findUnfinished,
-  passContext,
-  type SweepOptions,
-} from './drive-run.js';
+import { driveRun, dryRun, findOrCreateRun, findUnfinished, passContext, type SweepOptions } from './drive-run.js';
 import { openTables } from './open-tables.js';
-import {
-  auditKey,
-  changeKeyring,
-  type GivenKeys,
-  openServiceKeyring,
-  readBack,
-  type ServiceKeyring,
-} from './service-keyring.js';
-import { adviseRootKey, givenKeys } from './sweep-tables.js';
-import { waitForReaders } from './wait-for-readers.js';
+import { promote } from './promote.js';
+import { keysToOpen } from './service.js';
+import { auditKey, changeKeyring, type GivenKeys, openServiceKeyring, type ServiceKeyring } from './service-keyring.js';
+import { adviseRootKey } from './sweep-tables.js';
 
 /** The Python script's form: both keys are the operator's. Null: a random key. */
 export interface GivenRotation {
@@ -44,7 +30,7 @@ export interface RotateOptions extends SweepOptions {
 
 /** With OLD and NEW given, either may be the root (unless `ROOT_KEY` is), and OLD is what a first ring adopts. */
 function rotationKeys(deps: Dependencies, given: GivenRotation | null): GivenKeys {
-  if (!given) return givenKeys(deps);
+  if (!given) return keysToOpen(deps.keys);
   const { from, to } = given;
   if (from.equals(to)) throw new FieldsealError('ERR_KEY_DUPLICATE', 'OLD and NEW are the same key.');
   const { current, previous, root } = deps.keys;
@@ -98,32 +84,6 @@ function nextGeneration(ring: KeyringSnapshot): KeyringSnapshot {
   return new KeyringSnapshot(ring.id, ring.generation + 1, ring.keys);
 }
 
-/** Key by key as SWEEPS.md §1 has it: seen to come back, known to every reader, primary, known to be so, old writers done. */
-async function promote(
-  deps: Dependencies,
-  store: Store,
-  keys: GivenKeys,
-  claimed: ClaimedRun,
-): Promise<KeyringSnapshot> {
-  const { run, fence } = claimed;
-  const version = run.newKeyVersion as string;
-  let keyring = await openServiceKeyring(store, keys, true);
-  if (keyring.ring.key(version).state !== 'primary') {
-    keyring = await readBack(store, keyring);
-    await waitForReaders(deps, store, keyring.ring.generation, { id: run.id, fence });
-    const before = keyring;
-    keyring = await store.transaction(async (tx) => {
-      const changed = await changeKeyring(tx, before, promoteKey(before.ring, version));
-      await auditKey(tx, 'key_promoted', version, { previous: before.ring.primary.version });
-      return changed;
-    });
-  }
-  await waitForReaders(deps, store, keyring.ring.generation, { id: run.id, fence });
-  await store.writerBarrier();
-  await store.keyring.forgetReaders(3600);
-  return keyring.ring;
-}
-
 /** Without a configuration only the service's own columns are swept, and the service reads the stored ring. */
 async function assertMayRotate(
   config: FieldsealConfig | null,
@@ -150,6 +110,7 @@ export async function rotateKeys(deps: Dependencies, options: RotateOptions): Pr
   const open = await openTables(deps, {
     kind: 'rotate',
     readOnly: options.dryRun,
+    dryRun: options.dryRun,
     allowTriggers: options.allowTriggers,
     async check(config, reading) {
       await assertMayRotate(config, reading, given);
@@ -173,7 +134,7 @@ export async function rotateKeys(deps: Dependencies, options: RotateOptions): Pr
       );
     }
     const run = unfinished ?? (await startRun(deps, open.store, keyring, given));
-    return await driveRun(deps, open, run, options, (claimed) => promote(deps, open.store, keys, claimed));
+    return await driveRun(deps, open, run, options, (claimed) => promote(deps, open.store, keys, 'field', claimed));
   } finally {
     await open.close();
   }

@@ -8,8 +8,8 @@ import { postgresScanSource, type ScannedTable, type ScanSource, sqliteScanSourc
 import { PLAINTEXT } from '../sweep/transform.js';
 import type { Dependencies } from './dependencies.js';
 import { withReadOnlyStore } from './list-runs.js';
+import { keysToOpen } from './service.js';
 import { openServiceKeyring } from './service-keyring.js';
-import { givenKeys } from './sweep-tables.js';
 
 /** What was seen in one column. */
 export interface ColumnScan {
@@ -92,7 +92,7 @@ function hasTokens(held: Readonly<Record<string, number>>): boolean {
 
 async function openRing(deps: Dependencies): Promise<KeyringSnapshot | null> {
   if (!deps.keys.current && !deps.keys.root) return null;
-  return withReadOnlyStore(deps, async (store) => (await openServiceKeyring(store, givenKeys(deps), false)).ring);
+  return withReadOnlyStore(deps, async (store) => (await openServiceKeyring(store, keysToOpen(deps.keys), false)).ring);
 }
 
 async function loadModel(deps: Dependencies): Promise<Model | null> {

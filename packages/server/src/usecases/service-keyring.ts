@@ -5,6 +5,7 @@ import {
   createKeyring,
   FieldsealError,
   isFieldsealError,
+  type KeyPurpose,
   type KeyringSnapshot,
   openSealedKeyring,
   RootKey,
@@ -158,10 +159,26 @@ export async function readBack(store: Store, expected: ServiceKeyring): Promise<
   return { ...expected, ring: openSealedKeyring(stored, root) };
 }
 
+/** The ring with a key of that purpose in it: rings of the first days have none, and only some ever need one. */
+export async function withPurposeKey(
+  store: Store,
+  keyring: ServiceKeyring,
+  purpose: Exclude<KeyPurpose, 'field'>,
+): Promise<ServiceKeyring> {
+  if (keyring.ring.purposeKey(purpose)) return keyring;
+  const ring = addPurposeKey(keyring.ring, purpose, Date.now());
+  const changed = await store.transaction(async (tx) => {
+    const saved = await changeKeyring(tx, keyring, ring);
+    await auditKey(tx, 'key_added', 'v1', { purpose, state: 'primary' });
+    return saved;
+  });
+  return readBack(store, changed);
+}
+
 /** One audit row about a key. */
 export async function auditKey(
   tx: StoreTransaction,
-  action: 'key_added' | 'key_promoted',
+  action: 'key_added' | 'key_promoted' | 'key_disabled',
   version: string,
   details: Record<string, unknown>,
 ): Promise<void> {

@@ -1,16 +1,9 @@
 /** The open service: its store, its keyring and its settings, as the use cases of the REST API get it. */
-import { addPurposeKey, type EnvironmentKeys, FieldsealError, type KeyringSnapshot } from 'fieldseal';
+import { type EnvironmentKeys, FieldsealError, type KeyringSnapshot } from 'fieldseal';
 import { ApiKeySeal } from '../auth/api-key-seal.js';
 import { OPERATOR, type Principal } from '../auth/principal.js';
 import type { NewAuditRow, Store, StoreTransaction } from '../store/store.js';
-import {
-  auditKey,
-  changeKeyring,
-  type GivenKeys,
-  openServiceKeyring,
-  readBack,
-  type ServiceKeyring,
-} from './service-keyring.js';
+import { type GivenKeys, openServiceKeyring, type ServiceKeyring, withPurposeKey } from './service-keyring.js';
 
 /** `API_KEY_PREFIX`, `API_KEY_EXPIRY_DAYS`, `API_KEY_RECOVERABLE`. */
 export interface ServiceSettings {
@@ -49,18 +42,6 @@ export function keysToOpen({ current, previous, root }: EnvironmentKeys): GivenK
   return { current, previous, roots: first ? [first] : [] };
 }
 
-/** A ring with an API-key-hash key in it: rings of the first days have none. */
-async function withHashKey(store: Store, keyring: ServiceKeyring): Promise<ServiceKeyring> {
-  if (keyring.ring.purposeKey('api-key-hash')) return keyring;
-  const ring = addPurposeKey(keyring.ring, 'api-key-hash', Date.now());
-  const changed = await store.transaction(async (tx) => {
-    const saved = await changeKeyring(tx, keyring, ring);
-    await auditKey(tx, 'key_added', 'v1', { purpose: 'api-key-hash', state: 'primary' });
-    return saved;
-  });
-  return readBack(store, changed);
-}
-
 /**
  * Opens the service on a store. A first start makes the keyring.
  * @throws FieldsealError `ERR_KEY_MISSING`, `ERR_KEYRING_ROOT`, `ERR_KEYRING_TAMPERED`
@@ -72,7 +53,7 @@ export async function openService(
 ): Promise<{ readonly service: Service; readonly isNew: boolean }> {
   const given = keysToOpen(keys);
   const first = await openServiceKeyring(store, given, true);
-  const { ring } = await withHashKey(store, first);
+  const { ring } = await withPurposeKey(store, first, 'api-key-hash');
   const service: Service = {
     store,
     settings,

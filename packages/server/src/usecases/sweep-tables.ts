@@ -1,17 +1,12 @@
 /** `encrypt`, `decrypt` and `verify`: the sweeps that leave the keyring as it is. */
-import { type FieldsealConfig, FieldsealError, type KeyringSnapshot } from 'fieldseal';
+import { addPurposeKey, type FieldsealConfig, FieldsealError, type KeyringSnapshot } from 'fieldseal';
 import type { RunKind } from '../store/store.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
 import { driveRun, dryRun, findOrCreateRun, passContext, type SweepOptions } from './drive-run.js';
-import { openTables } from './open-tables.js';
+import { type OpenTables, openTables } from './open-tables.js';
 import { keysToOpen } from './service.js';
-import { type GivenKeys, openServiceKeyring, type ServiceKeyring } from './service-keyring.js';
-
-/** The keys to open the ring with. */
-export function givenKeys({ keys }: Dependencies): GivenKeys {
-  return keysToOpen(keys);
-}
+import { openServiceKeyring, type ServiceKeyring, withPurposeKey } from './service-keyring.js';
 
 /** Says once, when the ring is made, that a root key of its own would be better. */
 export function adviseRootKey({ keys, notify }: Dependencies, { isNew }: ServiceKeyring): void {
@@ -20,6 +15,15 @@ export function adviseRootKey({ keys, notify }: Dependencies, { isNew }: Service
     type: 'warning',
     text: 'the keyring is wrapped under ENCRYPTION_KEY itself; a ROOT_KEY of its own, set before the first run, is safer (docs/keys.md)',
   });
+}
+
+function hasIndexes({ tables }: OpenTables): boolean {
+  return tables.some(({ indexes = [] }) => indexes.length > 0);
+}
+
+/** The ring for a dry run, which makes no key: one for indexes that is never stored does as well. */
+export function ringToTry(ring: KeyringSnapshot, open: OpenTables): KeyringSnapshot {
+  return hasIndexes(open) ? addPurposeKey(ring, 'blind-index', Date.now()) : ring;
 }
 
 /** @throws FieldsealError `ERR_ROTATE_ENV_KEYS` when encrypting would make values that the declared readers cannot read */
@@ -40,22 +44,25 @@ function assertReadable(config: FieldsealConfig, ring: KeyringSnapshot, { keys }
  */
 export async function sweepTables(
   deps: Dependencies,
-  kind: Exclude<RunKind, 'rotate'>,
+  kind: Exclude<RunKind, 'rotate' | 'index'>,
   options: SweepOptions,
 ): Promise<SweepReport> {
   const open = await openTables(deps, {
     kind,
     readOnly: options.dryRun,
+    dryRun: options.dryRun,
     allowTriggers: options.allowTriggers || kind === 'verify',
-    check: (_config, reading) => openServiceKeyring(reading, givenKeys(deps), false),
+    check: (_config, reading) => openServiceKeyring(reading, keysToOpen(deps.keys), false),
   });
   try {
     const { config, store } = open;
-    const keyring = await openServiceKeyring(store, givenKeys(deps), !options.dryRun);
-    const { ring } = keyring;
+    const keyring = await openServiceKeyring(store, keysToOpen(deps.keys), !options.dryRun);
     adviseRootKey(deps, keyring);
-    if (kind === 'encrypt' && config) assertReadable(config, ring, deps);
-    if (options.dryRun) return await dryRun(passContext(deps, kind, null, ring, open, options), null);
+    if (kind === 'encrypt' && config) assertReadable(config, keyring.ring, deps);
+    if (options.dryRun) {
+      return await dryRun(passContext(deps, kind, null, ringToTry(keyring.ring, open), open, options), null);
+    }
+    const { ring } = hasIndexes(open) ? await withPurposeKey(store, keyring, 'blind-index') : keyring;
     const run = await findOrCreateRun(store, {
       kind,
       oldKeyVersion: null,

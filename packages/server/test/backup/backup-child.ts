@@ -8,6 +8,7 @@ const deps: Dependencies = {
   target: { dialect: 'sqlite', file },
   schema: 'fieldseal',
   keys: { current: null, previous: [], root: null },
+  subjectRootFile: null,
   loadConfig: () => Promise.reject(new Error('a backup needs no configuration')),
   driver: { owner: 'child', isGone: () => false },
   stop: new AbortController().signal,

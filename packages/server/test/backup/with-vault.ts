@@ -79,6 +79,7 @@ export async function withVault<T>(options: VaultOptions, work: (vault: Vault) =
     target,
     schema: 'fieldseal',
     keys,
+    subjectRootFile: null,
     loadConfig: () => Promise.reject(new Error('a backup needs no configuration')),
     driver: { owner: 'test', isGone: () => false },
     stop: new AbortController().signal,

@@ -13,10 +13,14 @@ const key = [{ type: 'integer', value: 1n }] as const;
 describe('the work of a row', () => {
   it('changes, reports and counts each of its fields on its own', () => {
     const token = older.encrypt('1');
-    const work = rowWork(table, ring, TRANSFORMS.rotate)({ key, values: [7n, token, primary.encrypt('2')] });
-    expect(work.changes).toEqual([{ fieldIndex: 1, stored: token, value: expect.any(String) }]);
+    const work = rowWork(
+      table,
+      ring,
+      TRANSFORMS.rotate,
+    )({ key, values: [7n, token, primary.encrypt('2')], context: { id: 1n } });
+    expect(work.changes).toEqual([{ columnIndex: 1, value: expect.any(String) }]);
     expect(primary.decrypt(work.changes[0]?.value as string)).toBe('1');
-    expect(work.failures).toEqual([{ fieldIndex: 0, reason: 'not_text' }]);
+    expect(work.failures).toEqual([{ columnIndex: 0, reason: 'not_text' }]);
     const tally = emptyTally(['phone', 'fax', 'mobile']);
     work.count(tally);
     expect(tally).toEqual({
@@ -27,15 +31,15 @@ describe('the work of a row', () => {
   });
 
   it('leaves NULL alone: it is no record', () => {
-    const work = rowWork(table, ring, TRANSFORMS.encrypt)({ key, values: [null, null, ''] });
-    expect(work.changes).toMatchObject([{ fieldIndex: 2, stored: '' }]);
+    const work = rowWork(table, ring, TRANSFORMS.encrypt)({ key, values: [null, null, ''], context: { id: 1n } });
+    expect(work.changes).toMatchObject([{ columnIndex: 2 }]);
     const tally = emptyTally(['phone', 'fax', 'mobile']);
     work.count(tally);
     expect(Object.values(tally).map(({ total }) => total)).toEqual([0, 0, 1]);
   });
 
   it('is nothing at all in a row of NULLs', () => {
-    const work = rowWork(table, ring, TRANSFORMS.encrypt)({ key, values: [null, null, null] });
+    const work = rowWork(table, ring, TRANSFORMS.encrypt)({ key, values: [null, null, null], context: { id: 1n } });
     expect([work.changes, work.failures]).toEqual([[], []]);
   });
 });

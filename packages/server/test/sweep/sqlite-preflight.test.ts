@@ -15,7 +15,7 @@ function preflight(sql: string, declared: Declared = {}) {
   const { table = 't', columns = ['phone'], primaryKey = 'id', allowTriggers = false } = declared;
   const declaration = Object.fromEntries(columns.map((column) => [column, encryptedString()]));
   const model = defineModel({ [table]: { primaryKey, columns: declaration } });
-  return withSqlite(sql, (db) => sqlitePreflight(db, model, allowTriggers));
+  return withSqlite(sql, (db) => sqlitePreflight(db, model, { kind: 'encrypt', allowTriggers }));
 }
 
 const sweptTable = (sql: string, declared?: Declared) => preflight(sql, declared).tables[0];
@@ -277,7 +277,9 @@ describe('a declaration', () => {
       c: { primaryKey: 'id', columns: column },
       d: { primaryKey: 'id', columns: column },
     });
-    expect(refusalOf(() => withSqlite(sql, (db) => sqlitePreflight(db, model, false)))).toEqual({
+    expect(
+      refusalOf(() => withSqlite(sql, (db) => sqlitePreflight(db, model, { kind: 'encrypt', allowTriggers: false }))),
+    ).toEqual({
       code: 'ERR_COLUMN_UNSUITABLE',
       message:
         'The declaration does not fit: a.phone stands in a CHECK constraint; a.phone stands in a UNIQUE key; ' +

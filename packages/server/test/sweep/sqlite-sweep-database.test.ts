@@ -6,13 +6,14 @@ import { sqlitePreflight } from '../../src/sweep/sqlite-preflight.js';
 import { SqliteSweepDatabase } from '../../src/sweep/sqlite-sweep-database.js';
 import type { RangePart, SweptRow } from '../../src/sweep/sweep-database.js';
 import type { SweptTable } from '../../src/sweep/swept-table.js';
+import { InvalidText } from '../../src/sweep/transform.js';
 import { withSqlite } from './with-sqlite.js';
 
 const BATCH_ROWS = 3;
 
 function sweptTable(db: Database.Database, primaryKey: string | readonly string[]): SweptTable {
   const model = defineModel({ t: { primaryKey, columns: { c: encryptedString() } } });
-  return sqlitePreflight(db, model, false).tables[0] as SweptTable;
+  return sqlitePreflight(db, model, { kind: 'encrypt', allowTriggers: false }).tables[0] as SweptTable;
 }
 
 /** Walks the way a run does: batch after batch, with the cursor through its text each time. */
@@ -177,7 +178,11 @@ describe('a value that is read', () => {
 
   it('comes as its bytes when it is no valid UTF-8, and as text when it only holds U+FFFD', () => {
     const sql = "INSERT INTO t (c) VALUES (CAST(x'61ff' AS TEXT)), ('a\ufffd'), (CAST(x'eda080' AS TEXT))";
-    expect(readAll(sql)).toEqual([Buffer.of(0x61, 0xff), 'a\ufffd', Buffer.of(0xed, 0xa0, 0x80)]);
+    expect(readAll(sql)).toEqual([
+      new InvalidText(Buffer.of(0x61, 0xff)),
+      'a\ufffd',
+      new InvalidText(Buffer.of(0xed, 0xa0, 0x80)),
+    ]);
   });
 
   it('comes as its bytes also from a row with a NULL in its key, and by a key that is no valid UTF-8', () => {
@@ -186,8 +191,12 @@ describe('a value that is read', () => {
     withSqlite(sql, (db) => {
       const database = new SqliteSweepDatabase(db);
       const table = sweptTable(db, 'id');
-      expect(database.read(table, 'null-key', null, 10).map(({ values }) => values)).toEqual([[Buffer.of(0xff)]]);
-      expect(database.read(table, 'key', null, 10).map(({ values }) => values)).toEqual([[Buffer.of(0xfd)]]);
+      expect(database.read(table, 'null-key', null, 10).map(({ values }) => values)).toEqual([
+        [new InvalidText(Buffer.of(0xff))],
+      ]);
+      expect(database.read(table, 'key', null, 10).map(({ values }) => values)).toEqual([
+        [new InvalidText(Buffer.of(0xfd))],
+      ]);
     });
   });
 });

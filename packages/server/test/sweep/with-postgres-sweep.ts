@@ -91,7 +91,7 @@ async function begin(
     table,
     fence,
     read: () => database.read(table, 'key', null, 1000),
-    work: (kind) => rowWork(table, keys.ring, TRANSFORMS[kind], (text) => database.canStore(text)),
+    work: (kind) => rowWork(table, keys.ring, TRANSFORMS[kind], { canStore: (text) => database.canStore(text) }),
     commit: (rows, work, checkpoint = {}) =>
       database.commit(table, 'key', rows, work, {
         runId: run.id,

@@ -43,7 +43,10 @@ export async function withSweep<T>(
     const store = await openStore({ dialect: 'sqlite', file });
     try {
       const declared = Object.fromEntries(columns.map((column) => [column, encryptedString()]));
-      const { tables } = sqlitePreflight(own, defineModel({ t: { primaryKey, columns: declared } }), false);
+      const { tables } = sqlitePreflight(own, defineModel({ t: { primaryKey, columns: declared } }), {
+        kind: 'encrypt',
+        allowTriggers: false,
+      });
       return await use(await begin(tables[0] as SweptTable, own, app, store));
     } finally {
       await store.close();

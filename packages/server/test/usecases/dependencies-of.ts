@@ -13,6 +13,7 @@ export function dependenciesOf(
     target: { dialect: 'sqlite', file: project.file },
     schema: 'fieldseal',
     keys: takeEnvironmentKeys({ ...env }),
+    subjectRootFile: env['SUBJECT_ROOT_FILE'] ?? null,
     loadConfig: () => loadConfig(project.folder, null),
     driver: { owner: 'test', isGone: () => false },
     stop: new AbortController().signal,

@@ -1,0 +1,229 @@
+/** A declared table as an application uses it: rows are encrypted and decrypted whole, with their indexes. */
+import { Secret } from '../core/secret.js';
+import { FieldsealError } from '../errors.js';
+import type { Keyring } from '../keys/keyring.js';
+import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
+import { BlindIndex } from './blind-index.js';
+import { Field } from './field.js';
+import { mask } from './mask.js';
+import type { AnyDeclaration, ColumnDeclaration, IndexDeclaration, Model, TableDeclaration } from './model.js';
+import type { ContextRow, Place, SubjectSource } from './place.js';
+import type { Stored } from './scheme.js';
+import { ValueCache, type ValueCacheOptions } from './value-cache.js';
+
+/** What a table can be given besides model and keyring. */
+export interface TableOptions {
+  /** The open keys of subjects, for columns of the scheme `xaes-subject`; see `openSubjectKeys`. */
+  readonly subjects?: SubjectSource;
+  /**
+   * Keeps decrypted bytes in memory, bounded by entries and age; off when left out. It is emptied when the keyring changes
+   * or a subject is erased, and an entry is found only in the place (column, and for bound values tenant and row) where
+   * it was made.
+   */
+  readonly cache?: ValueCacheOptions;
+}
+
+/** How `decryptRow` hands values out: as they are, masked for display, or as `Secret`s of their codec's bytes. */
+export type DecryptedAs = 'values' | 'masked' | 'secrets';
+
+type ColumnsOf<Declared> = Declared extends { readonly columns: infer Columns } ? Columns : never;
+type IndexesOf<Declared> = Declared extends { readonly indexes: infer Indexes } ? Indexes : never;
+type ValueOf<Column> = Column extends ColumnDeclaration<infer T> ? T : unknown;
+type OrNull<Value, T> = null extends Value ? T | null : T;
+
+/** A row as it is stored: tokens in the place of values, and the indexes of what it holds. */
+export type EncryptedRow<Declared, Row> = {
+  [Name in keyof Row]: Name extends keyof ColumnsOf<Declared> ? OrNull<Row[Name], Stored> : Row[Name];
+} & { [Name in keyof IndexesOf<Declared>]?: string | null };
+
+/** A row as an application reads it. */
+export type DecryptedRow<Declared, Row, As> = {
+  [Name in keyof Row]: Name extends keyof ColumnsOf<Declared>
+    ? OrNull<
+        Row[Name],
+        As extends 'secrets' ? Secret : As extends 'masked' ? string : ValueOf<ColumnsOf<Declared>[Name]>
+      >
+    : Row[Name];
+};
+
+/** The fields of a declared table by their columns. */
+export function tableFields(name: string, declared: TableDeclaration): Field<unknown>[] {
+  return Object.entries(declared.columns).map(
+    ([column, declaration]) => new Field(name, column, declaration as ColumnDeclaration<unknown>, declared),
+  );
+}
+
+/** Every field of a model, in the order of its declaration. */
+export function fieldsOf(model: Model): Field<unknown>[] {
+  return Object.entries(model.tables).flatMap(([name, declared]) => tableFields(name, declared));
+}
+
+/** The blind indexes of a declared table. */
+export function tableIndexes(
+  name: string,
+  declared: TableDeclaration,
+  fields: readonly Field<unknown>[],
+): BlindIndex[] {
+  return Object.entries(declared.indexes ?? {}).map(
+    ([column, declaration]) => new BlindIndex(name, column, declaration as IndexDeclaration, declared, fields),
+  );
+}
+
+/**
+ * One table of a model with an open keyring.
+ *
+ * @example
+ * const users = new Table(model, 'users', keyring);
+ * const stored = users.encryptRow({ id: 7, email: 'jane@example.com' }); // { id: 7, email: 'AQ…', email_index: '1f3' }
+ * users.decryptRow(stored).email; // 'jane@example.com'
+ */
+export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration & string = keyof Declaration & string> {
+  readonly name: Name;
+  readonly #keyring: Keyring | (() => Keyring);
+  readonly #fields: readonly Field<unknown>[];
+  readonly #indexes: readonly BlindIndex[];
+  readonly #subjects: SubjectSource | null;
+  readonly #cache: ValueCache | null;
+
+  /**
+   * @param keyring an open keyring, or a function that returns it once it is open
+   * @throws TypeError for a table that the model does not declare; RangeError for a cache without bounds
+   */
+  constructor(model: Model<Declaration>, name: Name, keyring: Keyring | (() => Keyring), options: TableOptions = {}) {
+    const declared = (model as Model).tables[name];
+    if (!declared) throw new TypeError(`the model declares no table ${name}`);
+    this.name = name;
+    this.#keyring = keyring;
+    this.#fields = tableFields(name, declared);
+    this.#indexes = tableIndexes(name, declared, this.#fields);
+    this.#subjects = options.subjects ?? null;
+    this.#cache = options.cache ? new ValueCache(options.cache) : null;
+  }
+
+  /**
+   * Encrypts the declared columns that the row has, and computes the indexes made of them: write what this returns in one
+   * statement, and ciphertext and indexes cannot drift apart. Null stays null, and its indexes become null; a column left
+   * out stays left out; other columns pass through. A value bound to its row needs the primary key in `row`, and so do
+   * tenant and subject where the table declares them.
+   * @throws FieldsealError those of `Field.encrypt`; `ERR_INDEX_INCOMPLETE` when an index over several columns is given only
+   * some of them. The message names table and column, never the value
+   */
+  encryptRow<const Row extends ContextRow>(row: Row): EncryptedRow<Declaration[Name], Row> {
+    const ring = this.#open().writableSnapshot();
+    const stored: Record<string, unknown> = { ...row };
+    for (const field of this.#fields) {
+      const value = row[field.column];
+      if (value === undefined || value === null) continue;
+      stored[field.column] = field.named(() => field.encryptNow(ring, value, field.placeIn(row, this.#subjects)));
+    }
+    for (const index of this.#indexes) {
+      if (index.fields.every(({ column }) => row[column] === undefined)) continue;
+      stored[index.column] = index.values(ring, index.parts(row), row)[0]?.value ?? null;
+    }
+    return stored as EncryptedRow<Declaration[Name], Row>;
+  }
+
+  /**
+   * Decrypts the declared columns that the row has; other columns pass through, index columns too.
+   * @throws FieldsealError those of `Field.decrypt`
+   */
+  decryptRow<const Row extends ContextRow, const As extends DecryptedAs = 'values'>(
+    row: Row,
+    options: { readonly as?: As } = {},
+  ): DecryptedRow<Declaration[Name], Row, As> {
+    const ring = this.#open().snapshot();
+    const plain: Record<string, unknown> = { ...row };
+    for (const field of this.#fields) {
+      const stored = row[field.column];
+      if (stored === undefined || stored === null) continue;
+      plain[field.column] = field.named(() =>
+        this.#handOut(field, ring, stored as Stored, field.placeIn(row, this.#subjects), options.as ?? 'values'),
+      );
+    }
+    return plain as DecryptedRow<Declaration[Name], Row, As>;
+  }
+
+  /**
+   * What to look for in an index column: `WHERE email_index IN (…)`. While the index's key is being rotated these are
+   * several values. Filter the rows that are found with `matches`: some are coincidences.
+   * @param values a value for each column of the index, and the tenant where the table declares one
+   * @throws FieldsealError `ERR_INDEX_NOT_FOUND`, `ERR_INDEX_INCOMPLETE` (a null value too: search with IS NULL instead),
+   * `ERR_KEY_NOT_FOUND`, `ERR_CONTEXT_INCOMPLETE`, and those of the column's codec
+   */
+  lookup(index: keyof IndexesOf<Declaration[Name]> & string, values: ContextRow): string[] {
+    const found = this.#index(index);
+    const parts = found.parts(values);
+    if (parts === null) {
+      throw new FieldsealError(
+        'ERR_INDEX_INCOMPLETE',
+        `${this.name}.${index}: NULL has no index value; search for it with IS NULL.`,
+      );
+    }
+    const ring = this.#open().snapshot();
+    return [...new Set(found.values(ring, parts, values).map(({ value }) => value))];
+  }
+
+  /** Whether a decrypted row really has the values that were looked for, as the index compares them: normalised. */
+  matches(index: keyof IndexesOf<Declaration[Name]> & string, values: ContextRow, row: ContextRow): boolean {
+    const found = this.#index(index);
+    const wanted = found.parts(values);
+    const actual = found.parts(row);
+    if (wanted === null || actual === null) return false;
+    return wanted.every((part, i) => part.equals(actual[i] as Buffer));
+  }
+
+  /** Empties the cache. */
+  clearCache(): void {
+    this.#cache?.clear();
+  }
+
+  #open(): Keyring {
+    return typeof this.#keyring === 'function' ? this.#keyring() : this.#keyring;
+  }
+
+  #index(name: string): BlindIndex {
+    const found = this.#indexes.find(({ column }) => column === name);
+    if (found) return found;
+    throw new FieldsealError('ERR_INDEX_NOT_FOUND', `The model declares no blind index ${this.name}.${name}.`);
+  }
+
+  #handOut(field: Field<unknown>, ring: KeyringSnapshot, stored: Stored, place: Place, as: DecryptedAs): unknown {
+    const { codec, mask: masked } = field.declaration;
+    if (as === 'secrets') {
+      const opened = field.open(ring, stored, place);
+      const encoded = codec.encode(opened.decode(codec));
+      return Secret.from(typeof encoded === 'string' ? Buffer.from(encoded) : encoded);
+    }
+    const value = this.#value(field, ring, stored, place);
+    if (as === 'values') return value;
+    const encoded = codec.encode(value);
+    return (masked ?? mask('all'))(typeof encoded === 'string' ? encoded : Buffer.from(encoded).toString('utf8'));
+  }
+
+  #value(field: Field<unknown>, ring: KeyringSnapshot, stored: Stored, place: Place): unknown {
+    const { codec } = field.declaration;
+    const key = this.#cache && cacheKey(field, place);
+    if (!this.#cache || key === null) return field.open(ring, stored, place).decode(codec);
+    const generation = `${ring.id} ${ring.generation} ${this.#subjects?.generation ?? ''}`;
+    const text = typeof stored === 'string' ? stored : Buffer.from(stored).toString('latin1');
+    const known = this.#cache.get(generation, key, text);
+    if (known) return codec.decode(known);
+    const opened = field.open(ring, stored, place);
+    const value = opened.decode(codec);
+    // Plaintext is no secret worth keeping, and may be written in more than one way.
+    if (opened.scheme !== 'plaintext') this.#cache.set(generation, key, text, opened.bytes);
+    return value;
+  }
+}
+
+/** A value's place as a text, so that nothing is found in another one; null when the row does not tell it. */
+function cacheKey(field: Field<unknown>, place: Place): string | null {
+  if (!field.needsRow) return `${field.table}.${field.column}`;
+  try {
+    const subject = field.needsSubject ? place.subject.subject : '';
+    return `${field.table}.${field.column} ${place.associatedData('cache', 0, subject).toString('latin1')}`;
+  } catch (error) {
+    if (error instanceof FieldsealError) return null;
+    throw error;
+  }
+}

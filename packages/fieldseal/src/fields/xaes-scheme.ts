@@ -1,0 +1,111 @@
+/**
+ * The `xaes` and `xaes-subject` schemes: XAES-256-GCM bound to a place (FORMAT.md §3).
+ *
+ *     token = base64url without padding of  version ‖ key id u32be ‖ nonce 24 ‖ ciphertext ‖ tag 16
+ *     version 0x01: under HKDF(key version);  0x02: under HKDF(key version ‖ subject secret)
+ *     associated data = LP(label, tenant, table, column, primary key or empty, key id[, subject])
+ */
+import { Secret } from '../core/secret.js';
+import { XAES_NONCE_BYTES, XAES_TAG_BYTES, type Xaes256Gcm } from '../core/xaes-256-gcm.js';
+import { isFieldsealError } from '../errors.js';
+import type { ReadableKey } from '../keys/readable-key.js';
+import type { Place } from './place.js';
+import { type Opened, type Storage, type Stored, type TokenScheme, UNREADABLE, type WritingScheme } from './scheme.js';
+
+const BOUND_VERSION = 0x01;
+const SUBJECT_VERSION = 0x02;
+const KEY_ID_AT = 1;
+const NONCE_AT = KEY_ID_AT + 4;
+const CIPHERTEXT_AT = NONCE_AT + XAES_NONCE_BYTES;
+const OVERHEAD_BYTES = CIPHERTEXT_AT + XAES_TAG_BYTES;
+
+/** What tells the two schemes apart. */
+interface Variant {
+  readonly name: WritingScheme;
+  readonly version: number;
+  /** The key and the associated data of a token under `key` in `place`. @throws FieldsealError of the place */
+  binding(place: Place, key: ReadableKey): { readonly aead: Xaes256Gcm; readonly associatedData: Buffer };
+}
+
+/** A stored value as bytes; null for a text that is not unpadded base64url exactly as encoding writes it. */
+function tokenBytes(stored: Stored): Buffer | null {
+  if (typeof stored !== 'string') return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+  const bytes = Buffer.from(stored, 'base64url');
+  // Node's decoder skips what it does not know; encoding again and comparing is the whole of strictness.
+  return bytes.toString('base64url') === stored ? bytes : null;
+}
+
+/** Which of the two schemes a stored value has the shape of, or null. Only opening it tells whether it is a token. */
+export function xaesShape(stored: Stored): 'xaes' | 'xaes-subject' | null {
+  const token = tokenBytes(stored);
+  if (!token || token.length < OVERHEAD_BYTES) return null;
+  if (token[0] === BOUND_VERSION) return 'xaes';
+  return token[0] === SUBJECT_VERSION ? 'xaes-subject' : null;
+}
+
+/** Null when the tag is not this key's in this place. */
+function openOrNull({ aead, associatedData }: ReturnType<Variant['binding']>, token: Buffer): Buffer | null {
+  try {
+    return aead.open(token.subarray(NONCE_AT, CIPHERTEXT_AT), token.subarray(CIPHERTEXT_AT), associatedData);
+  } catch (error) {
+    if (isFieldsealError(error)) return null;
+    throw error;
+  }
+}
+
+function xaes({ name, version, binding }: Variant): TokenScheme {
+  const seal = (place: Place, key: ReadableKey, data: string | Uint8Array, storage: Storage): Stored => {
+    const { aead, associatedData } = binding(place, key);
+    const header = Buffer.alloc(NONCE_AT);
+    header[0] = version;
+    header.writeUInt32BE(key.id, KEY_ID_AT);
+    // 24 random bytes may be drawn for 2^80 messages under one key before two meet (c2sp.org/XAES-256-GCM).
+    const nonce = Secret.random(XAES_NONCE_BYTES).reveal();
+    const plaintext = typeof data === 'string' ? Buffer.from(data, 'utf8') : data;
+    const token = Buffer.concat([header, nonce, aead.seal(nonce, plaintext, associatedData)]);
+    return storage === 'text' ? token.toString('base64url') : token;
+  };
+  return {
+    name,
+    open(place, ring, stored, isDeclared): Opened | typeof UNREADABLE | null {
+      // Cheap, and true of every token: the first six bits of the version byte are zero, and encode to an A.
+      if (typeof stored === 'string' && !stored.startsWith('A')) return null;
+      const token = tokenBytes(stored);
+      if (!token || token.length < OVERHEAD_BYTES || token[0] !== version) return null;
+      const keyId = token.readUInt32BE(KEY_ID_AT);
+      if (!isDeclared && !ring.knowsId(keyId)) return null;
+      // By its id, never by trying: a key that is not the token's never sees it.
+      const key = ring.findReadable(keyId);
+      const bytes = key && openOrNull(binding(place, key), token);
+      if (!key || !bytes) return UNREADABLE;
+      return {
+        scheme: name,
+        keyVersion: key.version,
+        bytes,
+        decode: (codec) => codec.decode(bytes),
+        reseal: (other) => seal(place, other, bytes, typeof stored === 'string' ? 'text' : 'bytes'),
+      };
+    },
+    sealedLength: (bytes, storage) =>
+      storage === 'text' ? Math.ceil(((OVERHEAD_BYTES + bytes) * 4) / 3) : OVERHEAD_BYTES + bytes,
+    seal,
+  };
+}
+
+export const xaesScheme = xaes({
+  name: 'xaes',
+  version: BOUND_VERSION,
+  binding: (place, key) => ({ aead: key.xaes, associatedData: place.associatedData('fieldseal/xaes/1', key.id) }),
+});
+
+export const xaesSubjectScheme = xaes({
+  name: 'xaes-subject',
+  version: SUBJECT_VERSION,
+  binding: (place, key) => {
+    const { subject } = place;
+    return {
+      aead: key.underSubject(subject),
+      associatedData: place.associatedData('fieldseal/xaes-subject/1', key.id, subject.subject),
+    };
+  },
+});

@@ -1,0 +1,102 @@
+/** `index`: every blind index value made, mended, or moved to a new key of the indexes. */
+import { addKey, disableKey, FieldsealError, type KeyringSnapshot } from 'fieldseal';
+import type { Run, Store } from '../store/store.js';
+import type { SweepReport } from '../sweep/sweep-report.js';
+import type { Dependencies } from './dependencies.js';
+import { driveRun, dryRun, findOrCreateRun, findUnfinished, passContext, type SweepOptions } from './drive-run.js';
+import { type OpenTables, openTables } from './open-tables.js';
+import { promote } from './promote.js';
+import { keysToOpen } from './service.js';
+import { auditKey, changeKeyring, openServiceKeyring, type ServiceKeyring, withPurposeKey } from './service-keyring.js';
+import { adviseRootKey, ringToTry } from './sweep-tables.js';
+
+export interface IndexOptions extends SweepOptions {
+  /** Moves the indexes to a new random key. */
+  readonly rotate: boolean;
+}
+
+const PURPOSE = 'blind-index';
+
+/** The new key and the run that is to use it, committed together. A key that an earlier run left unused is taken first. */
+async function startRotation(store: Store, keyring: ServiceKeyring): Promise<Run> {
+  const { ring } = keyring;
+  const unused = ring.keys.find(({ purpose, state }) => purpose === PURPOSE && state === 'pending');
+  const added = unused ? null : addKey(ring, null, 'pending', Date.now(), PURPOSE);
+  const newRun = {
+    kind: 'index' as const,
+    oldKeyVersion: ring.purposeKey(PURPOSE)?.version ?? null,
+    newKeyVersion: added?.version ?? (unused?.version as string),
+    notes: null,
+    initiatedBy: 'cli',
+  };
+  return findOrCreateRun(store, newRun, async (tx) => {
+    if (!added) return;
+    await changeKeyring(tx, keyring, added.ring);
+    await auditKey(tx, 'key_added', added.version, { purpose: PURPOSE, state: 'pending', adopted: false });
+  });
+}
+
+async function unfinishedOrNew(store: Store, keyring: ServiceKeyring, { rotate }: IndexOptions): Promise<Run> {
+  const unfinished = await findUnfinished(store, 'index');
+  if (unfinished && rotate && unfinished.newKeyVersion === null) {
+    throw new FieldsealError(
+      'ERR_RUN_UNFINISHED',
+      `Run ${unfinished.id} builds the indexes under their present key; finish it with \`fieldseal resume ${unfinished.id}\` first.`,
+    );
+  }
+  if (unfinished) return unfinished;
+  if (rotate) return startRotation(store, keyring);
+  const run = { kind: 'index' as const, oldKeyVersion: null, newKeyVersion: null, notes: null, initiatedBy: 'cli' };
+  return findOrCreateRun(store, run);
+}
+
+/** After a clean rotation no value is left under the old keys, and lookups need not ask for them any more. */
+async function disableOld(deps: Dependencies, store: Store): Promise<void> {
+  const keyring = await openServiceKeyring(store, keysToOpen(deps.keys), true);
+  const old = keyring.ring.purposeKeys(PURPOSE).filter(({ state }) => state === 'active');
+  if (old.length === 0) return;
+  let ring: KeyringSnapshot = keyring.ring;
+  for (const { version } of old) ring = disableKey(ring, version, PURPOSE);
+  await store.transaction(async (tx) => {
+    await changeKeyring(tx, keyring, ring);
+    for (const { version } of old) await auditKey(tx, 'key_disabled', version, { purpose: PURPOSE });
+  });
+}
+
+function assertIndexes({ tables }: OpenTables): void {
+  if (tables.length > 0) return;
+  throw new FieldsealError('ERR_INDEX_NOT_FOUND', 'The configuration declares no blind index; there is nothing to do.');
+}
+
+/**
+ * Builds the index values that are missing or wrong; with `rotate`, under a new key. While that goes on, lookups ask for
+ * the values of both keys. An unfinished run is resumed.
+ * @throws FieldsealError `ERR_INDEX_NOT_FOUND` when no index is declared, and those of the keys, the preflight and the run
+ */
+export async function indexTables(deps: Dependencies, options: IndexOptions): Promise<SweepReport> {
+  const keys = keysToOpen(deps.keys);
+  const open = await openTables(deps, {
+    kind: 'index',
+    readOnly: options.dryRun,
+    dryRun: options.dryRun,
+    allowTriggers: options.allowTriggers,
+    check: (_config, reading) => openServiceKeyring(reading, keys, false),
+  });
+  try {
+    assertIndexes(open);
+    const opened = await openServiceKeyring(open.store, keys, !options.dryRun);
+    adviseRootKey(deps, opened);
+    if (options.dryRun) {
+      return await dryRun(passContext(deps, 'index', null, ringToTry(opened.ring, open), open, options), null);
+    }
+    const keyring = await withPurposeKey(open.store, opened, PURPOSE);
+    const run = await unfinishedOrNew(open.store, keyring, options);
+    const report = await driveRun(deps, open, run, options, async (claimed) =>
+      run.newKeyVersion === null ? keyring.ring : promote(deps, open.store, keys, PURPOSE, claimed),
+    );
+    if (run.newKeyVersion !== null && report.status === 'completed') await disableOld(deps, open.store);
+    return report;
+  } finally {
+    await open.close();
+  }
+}
