@@ -51,6 +51,7 @@ export {
   tableIndexes,
 } from './fields/table.js';
 export type { ValueCacheOptions } from './fields/value-cache.js';
+export { readXaesHeader, type XaesHeader } from './fields/xaes-scheme.js';
 export type { KeyProvider } from './keys/key-provider.js';
 export { CONFIRMATION_SECONDS, Keyring, REFRESH_SECONDS } from './keys/keyring.js';
 export { addKey, addPurposeKey, createKeyring, disableKey, promoteKey } from './keys/keyring-changes.js';

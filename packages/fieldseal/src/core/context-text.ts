@@ -1,4 +1,4 @@
-/** A primary key, a tenant or a subject as the text that a value is bound to (FORMAT.md). */
+/** A primary key, a tenant or a subject as the text that a value is bound to (FORMAT.md §3). */
 import { FieldsealError } from '../errors.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

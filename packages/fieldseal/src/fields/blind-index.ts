@@ -1,5 +1,5 @@
 /**
- * A blind index: a keyed, truncated hash stored beside a token, so that equality can be searched (FORMAT.md §4).
+ * A blind index: a keyed, truncated hash stored beside a token, so that equality can be searched (FORMAT.md §5).
  *
  *     key   = HKDF-SHA256(blind-index key 32, salt "fieldseal/blind-index/v1", info LP(label, tenant, table, column), 32)
  *     value = hex of the first `bits` bits of HMAC-SHA256(key, LP(label, part, part, …)), the last byte's rest zero

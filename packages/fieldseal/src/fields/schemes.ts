@@ -6,7 +6,7 @@ import { fernetScheme } from './fernet-scheme.js';
 import type { Place } from './place.js';
 import { plaintextScheme } from './plaintext-scheme.js';
 import type { Opened, Scheme, SchemeName, Stored, TokenScheme, UNREADABLE, WritingScheme } from './scheme.js';
-import { xaesScheme, xaesShape, xaesSubjectScheme } from './xaes-scheme.js';
+import { readXaesHeader, xaesScheme, xaesSubjectScheme } from './xaes-scheme.js';
 
 /** The schemes, in the order in which a value is asked about: the surest shape first. */
 export const SCHEMES: Readonly<Record<WritingScheme, TokenScheme>> & { readonly plaintext: Scheme } = {
@@ -38,5 +38,5 @@ export function openWith(
  */
 export function shapeOf(stored: Stored): SchemeName {
   const token = typeof stored === 'string' ? stored : encodeBase64Url(stored);
-  return isFernetShaped(token) ? 'fernet' : (xaesShape(stored) ?? 'plaintext');
+  return isFernetShaped(token) ? 'fernet' : (readXaesHeader(stored)?.scheme ?? 'plaintext');
 }

@@ -14,6 +14,10 @@ import { type Opened, type Storage, type Stored, type TokenScheme, UNREADABLE, t
 
 const BOUND_VERSION = 0x01;
 const SUBJECT_VERSION = 0x02;
+const SCHEMES_BY_VERSION: Readonly<Record<number, XaesHeader['scheme']>> = {
+  [BOUND_VERSION]: 'xaes',
+  [SUBJECT_VERSION]: 'xaes-subject',
+};
 const KEY_ID_AT = 1;
 const NONCE_AT = KEY_ID_AT + 4;
 const CIPHERTEXT_AT = NONCE_AT + XAES_NONCE_BYTES;
@@ -35,12 +39,18 @@ function tokenBytes(stored: Stored): Buffer | null {
   return bytes.toString('base64url') === stored ? bytes : null;
 }
 
-/** Which of the two schemes a stored value has the shape of, or null. Only opening it tells whether it is a token. */
-export function xaesShape(stored: Stored): 'xaes' | 'xaes-subject' | null {
+/** What the head of a token of these schemes says. */
+export interface XaesHeader {
+  readonly scheme: 'xaes' | 'xaes-subject';
+  readonly keyId: number;
+}
+
+/** Reads the head of a stored value of a token's shape; null for any other. Only opening it tells whether it is a token. */
+export function readXaesHeader(stored: Stored): XaesHeader | null {
   const token = tokenBytes(stored);
   if (!token || token.length < OVERHEAD_BYTES) return null;
-  if (token[0] === BOUND_VERSION) return 'xaes';
-  return token[0] === SUBJECT_VERSION ? 'xaes-subject' : null;
+  const scheme = SCHEMES_BY_VERSION[token[0] as number];
+  return scheme === undefined ? null : { scheme, keyId: token.readUInt32BE(KEY_ID_AT) };
 }
 
 /** Null when the tag is not this key's in this place. */

@@ -33,7 +33,7 @@ export class ReadableKey {
     return this.#xaes;
   }
 
-  /** The key of the `xaes-subject` scheme: this version's and the subject's secret together (FORMAT.md). */
+  /** The key of the `xaes-subject` scheme: this version's and the subject's secret together (FORMAT.md §3). */
   underSubject(subject: SubjectKey): Xaes256Gcm {
     return subject.keyFor(this.#secret.reveal(), this.id);
   }

@@ -1,5 +1,5 @@
 /**
- * The root key: it wraps every key of a ring at rest and signs the ring's state (FORMAT.md §4).
+ * The root key: it wraps every key of a ring at rest and signs the ring's state (FORMAT.md §7).
  *
  *     KEK   = HKDF-SHA256(root 32, salt "fieldseal/root/v1", info "wrap"  ‖ keyring id 16, 32)
  *     MACK  = HKDF-SHA256(root 32, salt "fieldseal/root/v1", info "state" ‖ keyring id 16, 32)

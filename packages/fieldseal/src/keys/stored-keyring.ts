@@ -1,4 +1,4 @@
-/** The keyring at rest: what a store keeps. Nothing in it is secret; FORMAT.md §4 holds the bytes of wraps and MACs. */
+/** The keyring at rest: what a store keeps. Nothing in it is secret; FORMAT.md §7 holds the bytes of wraps and MACs. */
 
 /** What a key may be used for. A key has one purpose for life. */
 export const KEY_PURPOSES = ['field', 'blind-index', 'audit-hmac', 'api-key-hash'] as const;

@@ -1,5 +1,5 @@
 /**
- * A subject's secret, and the field keys that are made of it and a key version together (FORMAT.md).
+ * A subject's secret, and the field keys that are made of it and a key version together (FORMAT.md §3).
  *
  *     key = HKDF-SHA256(key version 32 ‖ subject secret 32, salt "fieldseal/xaes-subject/v1",
  *                       info LP("fieldseal/subject/1", tenant, subject), 32)

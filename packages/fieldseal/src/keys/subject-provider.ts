@@ -4,7 +4,7 @@ import type { SubjectRoot } from './subject-root.js';
 
 /** One subject's wrapped secret. */
 export interface WrappedSubject extends SubjectName {
-  /** Unpadded base64url; FORMAT.md has the bytes. */
+  /** Unpadded base64url; FORMAT.md §8 has the bytes. */
   readonly wrapped: string;
 }
 

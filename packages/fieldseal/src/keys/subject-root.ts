@@ -1,5 +1,5 @@
 /**
- * The subject root: it wraps the secrets of subjects at rest, and lives outside the database (FORMAT.md).
+ * The subject root: it wraps the secrets of subjects at rest, and lives outside the database (FORMAT.md §8).
  *
  *     KEK         = HKDF-SHA256(root 32, salt "fieldseal/subject-root/v1", info "wrap", 32)
  *     fingerprint = hex of HKDF-SHA256(root 32, salt "fieldseal/subject-root/v1", info "fingerprint", 8)

@@ -129,9 +129,10 @@ function replaceContent(path: string, text: string, stepDone: (step: RootFileSte
   const file = realpathSync(path);
   const temporary = temporaryName(file);
   destroy(temporary);
-  const old = openSync(file, 'r+');
+  const access = statSync(file);
+  const old = openForOverwriting(file);
   try {
-    writeNew(temporary, text, fstatSync(old));
+    writeNew(temporary, text, access);
     stepDone('temporary file written');
     renameSync(temporary, file);
     syncFolderOf(file);
@@ -159,6 +160,17 @@ function writeNew(file: string, text: string, like: Stats): void {
   chmodSync(file, like.mode & 0o777);
 }
 
+function openForOverwriting(file: string): number {
+  try {
+    return openSync(file, 'r+');
+  } catch (error) {
+    // A root is often a file that its owner may only read.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EACCES')) throw error;
+    chmodSync(file, statSync(file).mode | 0o200);
+    return openSync(file, 'r+');
+  }
+}
+
 function overwrite(descriptor: number): void {
   const { size } = fstatSync(descriptor);
   for (let position = 0; position < size; position += OVER.length) {
@@ -170,7 +182,7 @@ function overwrite(descriptor: number): void {
 /** Overwrites and removes a file, if there is one. */
 function destroy(file: string): void {
   if (!statSync(file, { throwIfNoEntry: false })) return;
-  const descriptor = openSync(file, 'r+');
+  const descriptor = openForOverwriting(file);
   try {
     overwrite(descriptor);
   } finally {

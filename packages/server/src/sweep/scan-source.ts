@@ -1,5 +1,6 @@
 /** What `scan` asks of a database: its tables, and some of the texts in a column. */
 import type Database from 'better-sqlite3';
+import type { Stored } from 'fieldseal';
 import { databaseError } from '../store/database-error.js';
 import { isOwnTable } from './own-tables.js';
 import {
@@ -19,8 +20,9 @@ import { readSamples } from './sqlite-samples.js';
 /** A table by the name that a declaration gives it. */
 export interface ScannedTable {
   readonly name: string;
-  /** Those that may hold text. */
+  /** Those that may hold tokens: text and bytes. */
   readonly columns: readonly string[];
+  readonly allColumns: readonly string[];
   /** Empty: it has none. */
   readonly key: readonly string[];
 }
@@ -31,7 +33,7 @@ export interface ScanSource {
   /** Which of `tables` a declared name means. */
   find(tables: readonly ScannedTable[], declared: string): Promise<ScannedTable | null>;
   isSameColumn(a: string, b: string): boolean;
-  samples(table: ScannedTable, column: string): Promise<string[]>;
+  samples(table: ScannedTable, column: string): Promise<Stored[]>;
 }
 
 /** Over an open file. `name` is what messages call it. */
@@ -50,7 +52,7 @@ export function sqliteScanSource(db: Database.Database, name: string): ScanSourc
         if (isOwnTable(table.name)) continue;
         const key = table.columns.filter(({ keyPlace }) => keyPlace > 0).sort((a, b) => a.keyPlace - b.keyPlace);
         const columns = table.columns.map((column) => column.name);
-        known.set({ name: table.name, columns, key: key.map((column) => column.name) }, table);
+        known.set({ name: table.name, columns, allColumns: columns, key: key.map((column) => column.name) }, table);
       }
       return [...known.keys()];
     },
@@ -60,8 +62,8 @@ export function sqliteScanSource(db: Database.Database, name: string): ScanSourc
   };
 }
 
-/** Types that hold text; of some a sweep then says what has to be done first. */
-const TEXT_TYPE = /^(text|character varying|bpchar|character|(.*\.)?citext)$/;
+/** Types that hold text, or tokens as bytes; of some a sweep then says what has to be done first. */
+const TEXT_TYPE = /^(text|character varying|bpchar|character|bytea|(.*\.)?citext)$/;
 
 /** Over an open session. */
 export function postgresScanSource(session: PostgresSession, serviceSchema: string): ScanSource {
@@ -71,11 +73,11 @@ export function postgresScanSource(session: PostgresSession, serviceSchema: stri
     async tables() {
       for (const relation of await readRelations(query)) {
         if (relation.schema === serviceSchema && isOwnTable(relation.table)) continue;
-        const columns = (await readPostgresColumns(query, relation.oid))
-          .filter(({ castType }) => TEXT_TYPE.test(castType))
-          .map((column) => column.name);
+        const all = await readPostgresColumns(query, relation.oid);
+        const columns = all.filter(({ castType }) => TEXT_TYPE.test(castType)).map((column) => column.name);
         const [key] = await readKeys(query, relation.oid);
-        known.set({ name: declaredName(relation), columns, key: key?.columns ?? [] }, relation);
+        const allColumns = all.map((column) => column.name);
+        known.set({ name: declaredName(relation), columns, allColumns, key: key?.columns ?? [] }, relation);
       }
       return [...known.keys()];
     },

@@ -200,6 +200,12 @@ function versionIn(holds: string): string {
   return holds.slice(holds.lastIndexOf(' ') + 1);
 }
 
+/** How many values are under a key version, in whatever scheme, of what a pass found: `holds` → how many records. */
+export function countUnder(version: string, held: Readonly<Record<string, number>>): number {
+  const isUnder = (holds: string) => !holds.startsWith(INDEX) && versionIn(holds) === version;
+  return Object.entries(held).reduce((sum, [holds, count]) => (isUnder(holds) ? sum + count : sum), 0);
+}
+
 /** What a run of each kind leaves to do, of what a verifying pass found: `holds` → how many records. */
 export function leftToDo(kind: RunKind, newKeyVersion: string | null, held: Readonly<Record<string, number>>): number {
   const left = (holds: string): boolean => {

@@ -1,6 +1,7 @@
 /** `rotate OLD NEW --finalize`: OLD stops opening the keyring, once no value is left under it. */
 import { FieldsealError, KeyringSnapshot, RootKey } from 'fieldseal';
 import type { SweepReport } from '../sweep/sweep-report.js';
+import { countUnder } from '../sweep/transform.js';
 import type { Dependencies } from './dependencies.js';
 import { openTables } from './open-tables.js';
 import type { GivenRotation } from './rotate-keys.js';
@@ -34,7 +35,7 @@ export async function finalizeRotation(deps: Dependencies, { from, to }: GivenRo
     if (ring.findSecret(to)?.state !== 'primary') {
       throw new FieldsealError('ERR_KEY_STATE', 'NEW is not the primary key; run `fieldseal rotate OLD NEW` first.');
     }
-    const left = report.columns.reduce((sum, { held }) => sum + (old ? (held[old] ?? 0) : 0), 0);
+    const left = report.columns.reduce((sum, { held }) => sum + (old ? countUnder(old, held) : 0), 0);
     if (left > 0 || report.counts.failed > 0) {
       throw new FieldsealError(
         'ERR_RUN_NOT_CLEAN',

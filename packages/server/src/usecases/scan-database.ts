@@ -1,5 +1,13 @@
 /** `scan`: which columns hold tokens, plaintext or both, and which undeclared ones look like personal data. */
-import { encryptedString, Field, isFieldsealError, type KeyringSnapshot, type Model } from 'fieldseal';
+import {
+  encryptedString,
+  Field,
+  isFieldsealError,
+  type KeyringSnapshot,
+  type Model,
+  readXaesHeader,
+  type Stored,
+} from 'fieldseal';
 import { databaseName } from '../store/database-url.js';
 import { openSqlite } from '../store/open-sqlite.js';
 import { looksLike, type PersonalDataKind } from '../sweep/personal-data.js';
@@ -31,8 +39,19 @@ export interface ScanReport {
   readonly declaration: string | null;
 }
 
+/** What a value is kept under. A sample comes without its row, so that a token bound to it is known by its head alone. */
+function heldUnder(ring: KeyringSnapshot, field: Field<unknown>, value: Stored): string {
+  const header = readXaesHeader(value);
+  if (header && ring.knowsId(header.keyId)) {
+    const version = ring.findReadable(header.keyId)?.version;
+    return version === undefined ? 'unreadable' : `${header.scheme} ${version}`;
+  }
+  const opened = field.examine(ring, value);
+  return opened.scheme === 'unreadable' ? 'unreadable' : (opened.keyVersion ?? PLAINTEXT);
+}
+
 function scanColumn(
-  samples: readonly string[],
+  samples: readonly Stored[],
   table: ScannedTable,
   column: string,
   isDeclared: boolean,
@@ -42,10 +61,9 @@ function scanColumn(
   const held: Record<string, number> = {};
   const plain: string[] = [];
   for (const value of samples) {
-    const opened = ring ? field.examine(ring, value) : null;
-    const holds = opened?.scheme === 'unreadable' ? 'unreadable' : (opened?.keyVersion ?? PLAINTEXT);
+    const holds = ring ? heldUnder(ring, field, value) : PLAINTEXT;
     held[holds] = (held[holds] ?? 0) + 1;
-    if (holds === PLAINTEXT) plain.push(value);
+    if (holds === PLAINTEXT && typeof value === 'string') plain.push(value);
   }
   return {
     table: table.name,
@@ -153,7 +171,7 @@ export async function scanDatabase(deps: Dependencies): Promise<ScanReport> {
         columns.push(scanColumn(await source.samples(table, column), table, column, isDeclared, ring));
       }
     }
-    const absent = declared.filter((d) => !d.table?.columns.some((column) => source.isSameColumn(d.column, column)));
+    const absent = declared.filter((d) => !d.table?.allColumns.some((column) => source.isSameColumn(d.column, column)));
     return {
       columns: columns.filter(
         ({ declared: isDeclared, looksLike: kind, held }) => isDeclared || kind || hasTokens(held),

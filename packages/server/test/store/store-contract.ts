@@ -5,11 +5,13 @@ import { apiKeyContract } from './api-key-contract.js';
 import { keyringContract, RING } from './keyring-contract.js';
 import { runContract } from './run-contract.js';
 import { NEW_RUN, RFC_3339_UTC, type WithStore, withOneStore, withTwoStores } from './store-under-test.js';
+import { subjectKeyContract } from './subject-key-contract.js';
 
 export function storeContract(name: string, withStore: WithStore): void {
   keyringContract(name, withStore);
   runContract(name, withStore);
   apiKeyContract(name, withStore);
+  subjectKeyContract(name, withStore);
 
   describe(`${name}: the audit log`, () => {
     it('gives a row its id and time, and leaves out what is not known', () =>
