@@ -26,10 +26,10 @@ export interface SubjectRootFile extends SubjectRootSource {
   /** @throws FieldsealError `ERR_SUBJECT_ROOT` when it is missing or malformed; the message never repeats its content */
   read(): SubjectRoot[];
   /**
-   * Adds a new root behind the current one, and returns both. One that was added before and never came into use is gone then.
+   * Adds a root behind the current one. One that was added before and never came into use is gone then.
    * @throws FieldsealError `ERR_SUBJECT_ROOT` when the file has no root of that fingerprint, or cannot be written
    */
-  addNext(currentFingerprint: string): { readonly current: SubjectRoot; readonly next: SubjectRoot };
+  addNext(currentFingerprint: string, next: SubjectRoot): void;
   /**
    * Keeps the root of that fingerprint alone. The bytes of any other are overwritten where they stood, as far as the file
    * system lets that be done.
@@ -78,11 +78,8 @@ export function subjectRootFile(path: string, stepDone: (step: RootFileStep) => 
   };
   return {
     read,
-    addNext(currentFingerprint) {
-      const current = find(read(), currentFingerprint);
-      const next = SubjectRoot.random();
-      write([current, next]);
-      return { current, next };
+    addNext(currentFingerprint, next) {
+      write([find(read(), currentFingerprint), next]);
     },
     keepOnly(fingerprint) {
       const roots = read();

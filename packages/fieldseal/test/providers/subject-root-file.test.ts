@@ -74,8 +74,8 @@ describe('a subject root file', () => {
   it('gains a next root, and keeps the one that came into use', () =>
     withRoot((path, root) => {
       const file = subjectRootFile(path);
-      const { current, next } = file.addNext(root.fingerprint);
-      expect(current.fingerprint).toBe(root.fingerprint);
+      const next = SubjectRoot.random();
+      file.addNext(root.fingerprint, next);
       expect(fingerprintsIn(path)).toEqual([root.fingerprint, next.fingerprint]);
       file.keepOnly(next.fingerprint);
       expect(fingerprintsIn(path)).toEqual([next.fingerprint]);
@@ -86,9 +86,9 @@ describe('a subject root file', () => {
   it('loses a next root that never came into use', () =>
     withRoot((path, root) => {
       const file = subjectRootFile(path);
-      const { next: first } = file.addNext(root.fingerprint);
-      const { next: second } = file.addNext(root.fingerprint);
-      expect(second.fingerprint).not.toBe(first.fingerprint);
+      const [first, second] = [SubjectRoot.random(), SubjectRoot.random()];
+      file.addNext(root.fingerprint, first);
+      file.addNext(root.fingerprint, second);
       expect(fingerprintsIn(path)).toEqual([root.fingerprint, second.fingerprint]);
       file.keepOnly(root.fingerprint);
       expect(fingerprintsIn(path)).toEqual([root.fingerprint]);
@@ -100,7 +100,7 @@ describe('a subject root file', () => {
         code: 'ERR_SUBJECT_ROOT',
         message: `The file ${path} does not hold the subject root 0011223344556677 that the database names; use the file of that database.`,
       };
-      expect(refusalOf(() => subjectRootFile(path).addNext('0011223344556677'))).toEqual(refusal);
+      expect(refusalOf(() => subjectRootFile(path).addNext('0011223344556677', SubjectRoot.random()))).toEqual(refusal);
       expect(refusalOf(() => subjectRootFile(path).keepOnly('0011223344556677'))).toEqual(refusal);
       expect(fingerprintsIn(path)).toEqual([root.fingerprint]);
     }));
@@ -109,7 +109,7 @@ describe('a subject root file', () => {
     withRoot((path, root, folder) => {
       // Root may write everywhere, but nobody makes a file where a folder is.
       symlinkSync(folder, `${path}.next`);
-      expect(refusalOf(() => subjectRootFile(path).addNext(root.fingerprint))).toEqual({
+      expect(refusalOf(() => subjectRootFile(path).addNext(root.fingerprint, SubjectRoot.random()))).toEqual({
         code: 'ERR_SUBJECT_ROOT',
         message: `The subject root file ${path} cannot be written (EISDIR).`,
       });
@@ -120,7 +120,8 @@ describe('a subject root file', () => {
     withRoot((path, root, folder) => {
       chmodSync(path, 0o640);
       const file = subjectRootFile(path);
-      const { next } = file.addNext(root.fingerprint);
+      const next = SubjectRoot.random();
+      file.addNext(root.fingerprint, next);
       expect(statSync(path).mode & 0o777).toBe(0o640);
       file.keepOnly(next.fingerprint);
       expect(statSync(path).mode & 0o777).toBe(0o640);
@@ -131,7 +132,8 @@ describe('a subject root file', () => {
     withRoot((path, root, folder) => {
       const link = join(folder, 'link');
       symlinkSync(path, link);
-      const { next } = subjectRootFile(link).addNext(root.fingerprint);
+      const next = SubjectRoot.random();
+      subjectRootFile(link).addNext(root.fingerprint, next);
       subjectRootFile(link).keepOnly(next.fingerprint);
       expect(realpathSync(link)).toBe(realpathSync(path));
       expect(fingerprintsIn(path)).toEqual([next.fingerprint]);
@@ -139,7 +141,8 @@ describe('a subject root file', () => {
 
   it('overwrites the bytes of the root that it loses', () =>
     withRoot((path, root) => {
-      const { next } = subjectRootFile(path).addNext(root.fingerprint);
+      const next = SubjectRoot.random();
+      subjectRootFile(path).addNext(root.fingerprint, next);
       // Open since before the replacement: what is on the disk where the old file stood.
       const old = openSync(path, 'r');
       subjectRootFile(path).keepOnly(next.fingerprint);
@@ -161,7 +164,8 @@ describe('a subject root file', () => {
       withRoot(async (path, root, folder) => {
         await kill(path, 'addNext', root.fingerprint);
         expect(fingerprintsIn(path)).toContain(root.fingerprint);
-        const { next } = subjectRootFile(path).addNext(root.fingerprint);
+        const next = SubjectRoot.random();
+        subjectRootFile(path).addNext(root.fingerprint, next);
         await kill(path, 'keepOnly', next.fingerprint);
         expect(fingerprintsIn(path)).toContain(next.fingerprint);
         expect(existsSync(`${path}.next`)).toBe(step === 'temporary file written');

@@ -2,20 +2,19 @@
 import {
   describeSubjects,
   FieldsealError,
-  isFieldsealError,
   type RootFileStep,
   type SubjectName,
-  type SubjectRoot,
+  SubjectRoot,
   type SubjectRootFile,
   subjectName,
-  type WrappedSubject,
 } from 'fieldseal';
 import { openStore } from '../store/open-store.js';
 import type { Store, StoreTransaction } from '../store/store.js';
 import type { Dependencies } from './dependencies.js';
 import { withReadOnlyStore } from './list-runs.js';
+import { SubjectRewrap } from './rewrap-subjects.js';
 import { givenRootFile } from './store-subjects.js';
-import { rootInUse, subjectPages } from './subject-pages.js';
+import { rootInUse } from './subject-pages.js';
 import type { ClearedIndex, ReachedColumn, RemainingColumn, SubjectReach } from './subject-reach.js';
 
 /** A moment in an erasure at which a test stops the process; those of the file come twice. */
@@ -85,22 +84,23 @@ export async function eraseSubject(deps: EraseDependencies, options: EraseSubjec
   const before = await withReadOnlyStore(deps, async (store) => {
     const wasErased = await isErased(store, name);
     const root = await rootInUse(store, file);
-    return { wasErased, root: root.fingerprint, others: (await store.subjects.count()) - (wasErased ? 0 : 1) };
+    return { wasErased, root, rewrapped: wasErased ? 0 : (await store.subjects.count()) - 1 };
   });
   const reach = await deps.openReach();
   try {
     const { reached, indexes, remains } = await reach.examine(name);
     const report = { subject: name.subject, tenant: options.tenant, dryRun: options.dryRun, reached, remains };
     if (options.dryRun) {
-      const rewrapped = before.wasErased ? 0 : before.others;
-      return { ...report, ...before, rewrapped, abandoned: 0, indexesCleared: indexes };
+      return { ...report, ...before, root: before.root.fingerprint, abandoned: 0, indexesCleared: indexes };
     }
-    const clearedBefore = await reach.clearIndexes(name);
-    stepDone('indexes cleared');
     const store = await openStore(deps.target, { schema: deps.schema, mustExist: true });
     try {
+      const rewrap = new SubjectRewrap(before.root, SubjectRoot.random());
+      if (!before.wasErased) assertNoneLost(await rewrap.prepare(store, name, deps.stop), options);
+      const clearedBefore = await reach.clearIndexes(name);
+      stepDone('indexes cleared');
       const erasure = await store.exclusiveTransaction((tx) =>
-        erase(tx, file, name, { ...options, reached, clearedBefore, stepDone }),
+        erase(tx, file, name, { ...options, rewrap, reached, clearedBefore, stepDone }),
       );
       stepDone('committed');
       await finishReplacement(store, file);
@@ -115,7 +115,18 @@ export async function eraseSubject(deps: EraseDependencies, options: EraseSubjec
   }
 }
 
+/** @throws FieldsealError `ERR_SUBJECT_ROOT` */
+function assertNoneLost(unreadable: number, { abandonUnreadable }: EraseSubjectOptions): void {
+  if (unreadable === 0 || abandonUnreadable) return;
+  throw new FieldsealError(
+    'ERR_SUBJECT_ROOT',
+    `The keys of ${unreadable} other subject(s) do not open under the subject root, and would be lost for good; nothing was ` +
+      'erased. Put them back with `fieldseal subject-keys import FILE`, or give them up with --abandon-unreadable.',
+  );
+}
+
 interface EraseContext extends EraseSubjectOptions {
+  readonly rewrap: SubjectRewrap;
   readonly reached: readonly ReachedColumn[];
   readonly clearedBefore: readonly ClearedIndex[];
   stepDone(step: EraseStep): void;
@@ -126,21 +137,18 @@ async function erase(
   tx: StoreTransaction,
   file: SubjectRootFile,
   name: SubjectName,
-  { abandonUnreadable, reached, clearedBefore, stepDone }: EraseContext,
+  { rewrap: prepared, reached, clearedBefore, stepDone, ...options }: EraseContext,
 ): Promise<Pick<EraseReport, 'wasErased' | 'rewrapped' | 'abandoned' | 'root'>> {
-  const { fingerprint } = await rootInUse(tx, file);
-  if (await isErased(tx, name)) return { wasErased: true, rewrapped: 0, abandoned: 0, root: fingerprint };
-  const { current, next } = file.addNext(fingerprint);
-  await tx.subjects.replaceRoot(current.fingerprint, next.fingerprint);
+  const current = await rootInUse(tx, file);
+  if (await isErased(tx, name)) return { wasErased: true, rewrapped: 0, abandoned: 0, root: current.fingerprint };
+  // Another erasure may have been faster, and what was prepared is of before it.
+  const isPrepared = prepared.from.fingerprint === current.fingerprint;
+  const rewrap = isPrepared ? prepared : new SubjectRewrap(current, SubjectRoot.random());
+  file.addNext(current.fingerprint, rewrap.to);
+  await tx.subjects.replaceRoot(current.fingerprint, rewrap.to.fingerprint);
   await tx.subjects.erase(name);
-  const { rewrapped, abandoned } = await rewrapAll(tx, current, next);
-  if (abandoned > 0 && !abandonUnreadable) {
-    throw new FieldsealError(
-      'ERR_SUBJECT_ROOT',
-      `The keys of ${abandoned} other subject(s) do not open under the subject root, and would be lost for good; nothing was ` +
-        'erased. Put them back with `fieldseal subject-keys import FILE`, or give them up with --abandon-unreadable.',
-    );
-  }
+  const { rewrapped, abandoned } = await rewrap.write(tx);
+  assertNoneLost(abandoned, options);
   stepDone('wrapped again');
   await tx.audit.insert({
     action: 'subject_erased',
@@ -149,43 +157,14 @@ async function erase(
     status: 'success',
     details: JSON.stringify({
       ...(name.tenant !== '' && { tenant: name.tenant }),
-      root: next.fingerprint,
+      root: rewrap.to.fingerprint,
       rewrapped,
       abandoned,
       values: reached.reduce((total, { values }) => total + values, 0),
       indexRows: clearedBefore.reduce((total, { rows }) => total + rows, 0),
     }),
   });
-  return { wasErased: false, rewrapped, abandoned, root: next.fingerprint };
-}
-
-/** Every secret from one root to the other, some rows at a time. */
-async function rewrapAll(tx: StoreTransaction, from: SubjectRoot, to: SubjectRoot) {
-  let [rewrapped, abandoned] = [0, 0];
-  for await (const rows of subjectPages(tx)) {
-    const wraps: WrappedSubject[] = [];
-    for (const { tenant, subject, wrapped } of rows) {
-      if (wrapped === null) continue;
-      const again = rewrap({ tenant, subject, wrapped }, from, to);
-      if (again) wraps.push(again);
-      else abandoned++;
-    }
-    await tx.subjects.rewrap(wraps);
-    rewrapped += wraps.length;
-  }
-  return { rewrapped, abandoned };
-}
-
-function rewrap(row: WrappedSubject, from: SubjectRoot, to: SubjectRoot): WrappedSubject | null {
-  try {
-    const secret = from.unwrap(row, row.wrapped);
-    const wrapped = to.wrap(row, secret);
-    secret.dispose();
-    return { ...row, wrapped };
-  } catch (error) {
-    if (isFieldsealError(error)) return null;
-    throw error;
-  }
+  return { wasErased: false, rewrapped, abandoned, root: rewrap.to.fingerprint };
 }
 
 /** Destroys whatever root the database does not name. */

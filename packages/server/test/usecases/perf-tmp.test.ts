@@ -6,6 +6,7 @@ for (const [name, withSubjects] of DATABASES) it(`100k on ${name}`, { timeout: 3
   const ids = Array.from({ length: 100_000 }, (_, i) => i);
   await s.store(async (store) => { const k = await openSubjectKeys(storeSubjects(store, subjectRootFile(s.rootPath)), { capacity: 100_000 }); await k.create(ids); await k.close(); });
   console.log(name, 'create', performance.now() - t); t = performance.now();
+  Object.assign(s.deps, { stepDone: (x: string) => console.log(name, x, performance.now() - t) });
   const r = await s.erase('5'); console.log(name, 'erase', performance.now() - t, r.rewrapped, process.memoryUsage().rss / 1e6);
   t = performance.now(); await s.erase('6'); console.log(name, 'erase again', performance.now() - t);
   await s.store(async (store) => { const k = await openSubjectKeys(storeSubjects(store, subjectRootFile(s.rootPath)), { capacity: 100_000 });
