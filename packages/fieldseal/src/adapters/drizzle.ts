@@ -24,7 +24,13 @@ export interface DrizzleOptions<Builder, Declaration> {
   readonly customType: (params: CustomTypeParamsLike) => Builder;
 }
 
-type ColumnsOf<Table> = Table extends { readonly columns: infer Columns } ? keyof Columns & string : string;
+type StringColumn<Columns, Name extends keyof Columns> =
+  NonNullable<Columns[Name]> extends ColumnDeclaration<infer Value> ? ([Value] extends [string] ? Name : never) : Name;
+
+/** The columns whose values are text: the custom type of an encrypted column has no other data. */
+type ColumnsOf<Table> = Table extends { readonly columns: infer Columns }
+  ? { [Name in keyof Columns]: StringColumn<Columns, Name> }[keyof Columns] & string
+  : string;
 
 /** A column hook sees one value and nothing of its row. @throws TypeError for a column that needs more */
 function assertPerValue({ table, column, needsRow, storage }: Field<string>, { indexes }: TableDeclaration): void {

@@ -4,6 +4,8 @@ import * as pg from 'drizzle-orm/pg-core';
 import * as sqlite from 'drizzle-orm/sqlite-core';
 import { expect, expectTypeOf, it } from 'vitest';
 import { type CustomTypeParamsLike, type EncryptedText, encryptedColumns } from '../../src/adapters/drizzle.js';
+import * as codecs from '../../src/fields/codecs.js';
+import { encrypted } from '../../src/fields/encrypted.js';
 import { encryptedString } from '../../src/fields/encrypted-string.js';
 import { defineModel } from '../../src/fields/model.js';
 import { freshKeyring } from '../fresh-keyring.js';
@@ -85,4 +87,14 @@ it('a column or table that the model does not declare does not compile', () => {
     // @ts-expect-error a misspelt table
     expect(() => encrypted('user', 'ssn')).toThrow(new TypeError('the model declares no column user.ssn'));
   }
+});
+
+it('a column whose values are not text does not compile', () => {
+  const mixed = defineModel({
+    users: { primaryKey: 'id', columns: { age: encrypted(codecs.integer()), born: encrypted(codecs.date()) } },
+  });
+  const columns = encryptedColumns({ model: mixed, keyring, customType: sqlite.customType<EncryptedText> });
+  columns('users', 'born');
+  // @ts-expect-error a number is not what the custom type of an encrypted column holds
+  columns('users', 'age');
 });
