@@ -3,12 +3,15 @@ import { decodeUtf8 } from '../core/utf8.js';
 import { FieldsealError } from '../errors.js';
 import type { Codec } from './codec.js';
 
+const TRUE = '1';
+const FALSE = '0';
+
 function decode(bytes: Uint8Array): boolean {
   const text = decodeUtf8(bytes);
-  if (text !== 'true' && text !== 'false') {
+  if (text !== TRUE && text !== FALSE) {
     throw new FieldsealError('ERR_VALUE_TYPE', 'The stored value is neither true nor false.');
   }
-  return text === 'true';
+  return text === TRUE;
 }
 
 function decodePlaintext(text: string): boolean {
@@ -18,8 +21,8 @@ function decodePlaintext(text: string): boolean {
 }
 
 /**
- * True and false, as the text `true` or `false`. The texts differ in length, and so may tokens: on its own, the length
- * of a token in the `xaes` schemes tells the value. Plaintext may also be `t`, `f`, `1` or `0`, in either case.
+ * True and false, as the text `1` or `0`: of one length, since the length of an `xaes` token is that of its value. Plaintext
+ * may also be `true`, `false`, `t` or `f`, in either case.
  */
 export function booleanCodec(): Codec<boolean> {
   return {
@@ -27,11 +30,11 @@ export function booleanCodec(): Codec<boolean> {
     isText: true,
     encode: (value) => {
       if (typeof value !== 'boolean') throw new FieldsealError('ERR_VALUE_TYPE', 'The value is not a boolean.');
-      return String(value);
+      return value ? TRUE : FALSE;
     },
     decode,
     decodePlaintext,
-    maxBytes: 'false'.length,
+    maxBytes: 1,
     domain: 2,
   };
 }

@@ -13,9 +13,9 @@ function assertDate(text: unknown): asserts text is string {
 }
 
 /**
- * Days as a `YYYY-MM-DD` string (ISO 8601), from 0001-01-01 to 9999-12-31, which is also what is encrypted. A day has to
- * exist in the proleptic Gregorian calendar, which SQL and JavaScript count in too. It is a string because a `Date` is a
- * point in time, whose day depends on the zone.
+ * Days as a `YYYY-MM-DD` string (ISO 8601), from 0001-01-01 to 9999-12-31, which is also what is encrypted. A day has
+ * to exist in the proleptic Gregorian calendar, which SQL and JavaScript count in too. It is a string because a `Date`
+ * is a point in time, whose day depends on the zone.
  */
 export function dateCodec(): Codec<string> {
   return {

@@ -38,8 +38,8 @@ function sizeOf(precision: number, scale: number): { maxBytes: number; domain?: 
 /**
  * Decimal numbers as a string, which is kept as it is: `12.50`, `-0.001`. Trailing zeros are part of the value, as in
  * SQL's `numeric`: `1.5` and `1.50` are two values, and a blind index of one does not find the other. One value has one
- * text: `+1`, `01`, `.5`, `1.`, `1e5`, `-0` and `NaN` are refused. `precision` and `scale` bind what is written; a value
- * from before they were narrowed is still read.
+ * text: `+1`, `01`, `.5`, `1.`, `1e5`, `-0` and `NaN` are refused. `precision` and `scale` bind what is written; a
+ * value from before they were narrowed is still read.
  * @throws RangeError when `precision` is not a positive whole number, or `scale` not one from 0 to `precision`
  *
  * @example

@@ -7,7 +7,8 @@ import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
 import type { ColumnDeclaration, TableDeclaration } from './model.js';
 import { type ContextDeclaration, type ContextRow, Place, type SubjectSource } from './place.js';
 import { type Opened, type SchemeName, type Storage, type Stored, UNREADABLE, type WritingScheme } from './scheme.js';
-import { openWith, SCHEME_NAMES, SCHEMES } from './schemes.js';
+import { openWith, SCHEME_NAMES, SCHEMES, shapeOf } from './schemes.js';
+import { readXaesHeader } from './xaes-scheme.js';
 
 export type { Keyring };
 
@@ -26,6 +27,8 @@ export class Field<T> {
   readonly #context: ContextDeclaration;
   /** Where every value stands whose row says nothing about it. */
   readonly #place: Place;
+  /** What reading asks: the scheme that writes first, and last plaintext, which takes anything. */
+  readonly #asked: readonly SchemeName[];
 
   /** @param table what the table's declaration says; without it the field has no tenant, no subject and no row to be bound to */
   constructor(table: string, column: string, declaration: ColumnDeclaration<T>, context?: TableContext) {
@@ -39,6 +42,8 @@ export class Field<T> {
       rowKey: declaration.boundTo === 'row' ? [context?.primaryKey ?? []].flat() : null,
     };
     this.#place = new Place(this.#context);
+    const tokens = [declaration.scheme, ...declaration.alsoReads].filter((name) => name !== 'plaintext');
+    this.#asked = this.reads('plaintext') ? [...tokens, 'plaintext'] : tokens;
   }
 
   /** The scheme that writes. */
@@ -114,9 +119,9 @@ export class Field<T> {
     if (typeof stored !== 'string' && !(stored instanceof Uint8Array)) {
       throw new FieldsealError('ERR_VALUE_TYPE', 'The stored value is neither text nor bytes.');
     }
-    const { scheme, alsoReads } = this.#declaration;
-    const opened = openWith([scheme, ...alsoReads], place, ring, stored);
-    if (opened !== null && opened !== UNREADABLE) return opened;
+    const opened = openWith(this.#asked, place, ring, stored);
+    const isOpen = opened !== null && opened !== UNREADABLE;
+    if (isOpen && (opened.scheme !== 'plaintext' || !this.#isUndeclaredToken(ring, stored))) return opened;
     throw new FieldsealError(
       'ERR_DECRYPT_FAILED',
       'The stored value cannot be decrypted: it was written under another key or for another place, altered or is not a token.',
@@ -131,6 +136,14 @@ export class Field<T> {
       if (opened !== null) return opened;
     }
     return { scheme: 'unreadable' };
+  }
+
+  /** Whether what passes for plaintext is a token of a scheme that the column does not read, as `examine` tells. */
+  #isUndeclaredToken(ring: KeyringSnapshot, stored: Stored): boolean {
+    const shape = shapeOf(stored);
+    if (shape === 'plaintext' || this.reads(shape)) return false;
+    const header = readXaesHeader(stored);
+    return header === null || ring.knowsId(header.keyId);
   }
 
   /** Whether the column's declaration lets an application read values of that scheme. */

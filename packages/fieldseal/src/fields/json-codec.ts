@@ -74,15 +74,16 @@ function parse(text: string): unknown {
 }
 
 /**
- * JSON values: null, booleans, finite numbers, strings, arrays and plain objects, nested to 500. The text has no spaces,
- * keys in the order of their UTF-16 units and numbers as ECMAScript writes them (RFC 8785), so that equal values have
- * equal texts; but -0 is kept, as `-0`. What would not come back as it was is refused: `undefined`, functions, symbols,
- * bigints, NaN, infinities, instances (`Date`, `Map`), getters, hidden properties, arrays with holes or properties,
- * cycles, and lone surrogates. An object without a prototype comes back with the usual one. The type `T` is taken on
- * trust: nothing checks that a decrypted value has it. A field's null is NULL, never the JSON `null`.
+ * JSON values: null, booleans, finite numbers, strings, arrays and plain objects, nested to 500. The text has no
+ * spaces, keys in the order of their UTF-16 units and numbers as ECMAScript writes them (RFC 8785), so that equal
+ * values have equal texts; but -0 is kept, as `-0`. What would not come back as it was is refused: `undefined`,
+ * functions, symbols, bigints, NaN, infinities, instances (`Date`, `Map`), getters, hidden properties, arrays with
+ * holes or properties, cycles, and lone surrogates. An object without a prototype comes back with the usual one. The
+ * type `T` is taken on trust: nothing checks that a decrypted value has it. A field's null is NULL, never the JSON
+ * `null`.
  *
- * Plaintext may be any JSON text; of a key that stands twice the last one counts, and numbers become the nearest double.
- * `maxBytes` limits the UTF-8 text that is written; a value from before it was lowered is still read.
+ * Plaintext may be any JSON text; of a key that stands twice the last one counts, and numbers become the nearest
+ * double. `maxBytes` limits the UTF-8 text that is written; a value from before it was lowered is still read.
  * @throws RangeError when `maxBytes` is not a positive whole number
  *
  * @example

@@ -9,7 +9,7 @@ import type { ColumnDeclaration, IndexDeclaration } from './model.js';
  * @example
  * storedLength(encryptedString({ length: 20 })); // 204: `phone varchar(204)`
  */
-export function storedLength(declared: ColumnDeclaration<never> | IndexDeclaration): number | null {
+export function storedLength<T>(declared: ColumnDeclaration<T> | IndexDeclaration): number | null {
   if ('bits' in declared) return 2 * Math.ceil(declared.bits / 8);
   const { maxBytes } = declared.codec;
   return maxBytes === undefined ? null : new Field('', '', declared).storedLength(maxBytes);

@@ -51,8 +51,8 @@ function decodePlaintext(text: string): Date {
  * (`Date.prototype.toISOString`, which writes years outside 0–9999 with a sign and six digits). An invalid `Date` is
  * refused. Plaintext may be in the form of RFC 3339, PostgreSQL (`2026-11-24 09:00:00.123+00`, offsets to the second)
  * or SQLite (`2026-11-24 09:00:00`); without an offset it is taken as UTC. A fraction finer than milliseconds, such as
- * PostgreSQL's `now()` writes, is refused rather than cut: keep such a column as `codecs.string`. The result of `decode` is a
- * new `Date`.
+ * PostgreSQL's `now()` writes, is refused rather than cut: keep such a column as `codecs.string`. The result of
+ * `decode` is a new `Date`.
  */
 export function timestampCodec(): Codec<Date> {
   return {

@@ -54,7 +54,7 @@ export class StoredSubjectReader {
     throw new FieldsealError(
       'ERR_SUBJECT_ROOT',
       'The subject root is not the one that the stored subject keys are wrapped under; use the file of that database. In a ' +
-        'database restored from a backup older than an erasure, run `fieldseal subject-keys import FILE`.',
+        'database restored from a backup older than an erasure, run `fieldseal subject-keys import FILE --restored`.',
     );
   }
 

@@ -8,7 +8,7 @@ export interface SubjectName {
   readonly subject: string;
 }
 
-/** A subject as a caller names it: `42`, `'42'` and `42n` are the same one. */
+/** A subject as a caller names it: `42`, `'42'` and `42n` are the same one. A stored name is one too. */
 export type SubjectId =
   | string
   | number
@@ -20,7 +20,8 @@ export function subjectName(id: SubjectId): SubjectName {
   const given = typeof id === 'object' && id !== null ? id : { subject: id };
   const { tenant = null, subject } = given;
   return {
-    tenant: tenant === null ? '' : contextText(tenant, 'A tenant'),
+    // The empty text is that of a stored name.
+    tenant: tenant === null || tenant === '' ? '' : contextText(tenant, 'A tenant'),
     subject: contextText(subject, 'A subject'),
   };
 }

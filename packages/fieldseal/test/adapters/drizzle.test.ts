@@ -5,7 +5,10 @@ import { drizzle } from 'drizzle-orm/better-sqlite3';
 import { customType, integer, sqliteTable } from 'drizzle-orm/sqlite-core';
 import { describe, expect, it } from 'vitest';
 import { type EncryptedText, encryptedColumns } from '../../src/adapters/drizzle.js';
+import * as codecs from '../../src/fields/codecs.js';
+import { encrypted as encryptedColumn } from '../../src/fields/encrypted.js';
 import { encryptedString } from '../../src/fields/encrypted-string.js';
+import { blindIndex } from '../../src/fields/index-declaration.js';
 import { defineModel } from '../../src/fields/model.js';
 import { Keyring } from '../../src/keys/keyring.js';
 import { addKey, promoteKey } from '../../src/keys/keyring-changes.js';
@@ -206,4 +209,58 @@ describe('an encrypted column of Drizzle', () => {
       );
     }
   });
+});
+
+describe('a column that a Drizzle column cannot serve', () => {
+  const text = codecs.string({ length: 20 });
+  const demanding = defineModel({
+    users: {
+      primaryKey: 'id',
+      subject: 'id',
+      rows: 1_000_000,
+      columns: {
+        bound: encryptedColumn(text, { scheme: 'xaes', boundTo: 'row' }),
+        becoming: encryptedColumn(text, { alsoReads: ['xaes'], boundTo: 'row' }),
+        personal: encryptedColumn(text, { scheme: 'xaes-subject' }),
+        packed: encryptedColumn(text, { storage: 'bytes' }),
+        found: encryptedColumn(text, { distinct: 900_000, commonest: 1e-5 }),
+        all: encryptedColumn(text, {
+          ...{ scheme: 'xaes-subject', storage: 'bytes' },
+          distinct: 900_000,
+          commonest: 1e-5,
+        }),
+        modest: encryptedColumn(text, { scheme: 'xaes' }),
+      },
+      indexes: { found_index: blindIndex('found', { bits: 15 }), all_index: blindIndex('all', { bits: 15 }) },
+    },
+    members: { primaryKey: 'id', tenant: 'org', columns: { name: encryptedColumn(text, { scheme: 'xaes' }) } },
+  });
+  const keyring = freshKeyring();
+  const encrypted = encryptedColumns({ model: demanding, keyring, customType: customType<EncryptedText> });
+
+  it.each([
+    ['users', 'bound', 'is bound to its row'],
+    ['users', 'becoming', 'is bound to its row'],
+    ['users', 'personal', 'is bound to its row'],
+    ['users', 'packed', 'is stored as bytes'],
+    ['users', 'found', 'has a blind index'],
+    ['users', 'all', 'is bound to its row and is stored as bytes and has a blind index'],
+    ['members', 'name', 'is bound to its row'],
+  ])('is refused: %s.%s %s', (table, column, reasons) => {
+    expect(() => encrypted(table as never, column as never)).toThrow(
+      new TypeError(
+        `${table}.${column} ${reasons}, which a Drizzle column cannot see; declare a plain column and use encryptRow and decryptRow of Table`,
+      ),
+    );
+  });
+
+  it('is none that xaes binds to its column only', () =>
+    withSqlite((sqlite) => {
+      sqlite.exec('CREATE TABLE users (id INTEGER PRIMARY KEY, modest text)');
+      const users = sqliteTable('users', { id: integer('id').primaryKey(), modest: encrypted('users', 'modest') });
+      const db = drizzle(sqlite);
+      db.insert(users).values({ modest: 'Jane' }).run();
+      expect(db.select().from(users).get()).toEqual({ id: 1, modest: 'Jane' });
+      expect(sqlite.prepare('SELECT modest FROM users').pluck().get()).toMatch(/^A[\w-]+$/);
+    }));
 });

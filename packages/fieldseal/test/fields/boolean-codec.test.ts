@@ -15,20 +15,17 @@ describeCodec('boolean', {
 });
 
 describe('a boolean', () => {
-  it('is the text true or false', () => {
-    expect([codec.encode(true), codec.encode(false)]).toEqual(['true', 'false']);
-    expect(codec).toMatchObject({ maxBytes: 5, domain: 2 });
+  it('is one character, so that its length does not tell it', () => {
+    expect([codec.encode(true), codec.encode(false)]).toEqual(['1', '0']);
+    expect(codec).toMatchObject({ maxBytes: 1, domain: 2 });
   });
 
-  it.each(['', 't', 'f', '1', '0', 'True', 'TRUE', ' true', 'true\n', 'yes', 'falsetrue'])(
-    'is not read from %j',
-    (text) => {
-      expect(refusalOf(() => codec.decode(Buffer.from(text)))).toEqual({
-        code: 'ERR_VALUE_TYPE',
-        message: 'The stored value is neither true nor false.',
-      });
-    },
-  );
+  it.each(['', 't', 'f', 'true', 'false', '2', ' 1', '1\n', '01', '10'])('is not read from %j', (text) => {
+    expect(refusalOf(() => codec.decode(Buffer.from(text)))).toEqual({
+      code: 'ERR_VALUE_TYPE',
+      message: 'The stored value is neither true nor false.',
+    });
+  });
 });
 
 describe('the plaintext of a boolean', () => {

@@ -1,7 +1,7 @@
 /** The changes a ring goes through. */
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/core/secret.js';
-import { addKey, createKeyring, promoteKey } from '../../src/keys/keyring-changes.js';
+import { addKey, addPurposeKey, createKeyring, disableKey, promoteKey } from '../../src/keys/keyring-changes.js';
 import { type Key, KeyringSnapshot } from '../../src/keys/keyring-snapshot.js';
 import { freshRing, MADE_AT_MS } from '../fresh-keyring.js';
 import { refusalOf } from '../refusal.js';
@@ -135,5 +135,91 @@ describe('promoting a key', () => {
       'field v2 primary',
       'blind-index v1 primary',
     ]);
+  });
+});
+
+describe('a key for blind indexes', () => {
+  const first = addPurposeKey(freshRing(2), 'blind-index', MADE_AT_MS);
+  const added = addKey(first, null, 'pending', MADE_AT_MS, 'blind-index');
+  const shown = (ring: KeyringSnapshot) =>
+    ring.keys.map(({ purpose, version, state }) => `${purpose} ${version} ${state}`);
+
+  it('is made once, the primary from the start, with an id and bytes of its own', () => {
+    expect(shown(first)).toEqual(['field v1 primary', 'field v2 active', 'blind-index v1 primary']);
+    expect(first.generation).toBe(2);
+    expect(addPurposeKey(first, 'blind-index', MADE_AT_MS)).toBe(first);
+    expect(new Set(first.keys.map(({ id }) => id)).size).toBe(3);
+    expect(first.key('v1', 'blind-index').secret?.length).toBe(32);
+  });
+
+  it('is added beside it under versions of its own', () => {
+    expect(added.version).toBe('v2');
+    expect(shown(added.ring)).toEqual([...shown(first), 'blind-index v2 pending']);
+    expect(addKey(first, null, 'pending', MADE_AT_MS).version).toBe('v3');
+  });
+
+  it('is promoted for itself, and field keys stay as they are', () => {
+    const promoted = promoteKey(added.ring, 'v2', 'blind-index');
+    expect(shown(promoted)).toEqual([
+      'field v1 primary',
+      'field v2 active',
+      'blind-index v1 active',
+      'blind-index v2 primary',
+    ]);
+    expect(promoted.generation).toBe(added.ring.generation + 1);
+    expect(promoted.purposeKey('blind-index')?.version).toBe('v2');
+    expect(promoted.primary.version).toBe('v1');
+    expect(promoteKey(promoted, 'v2', 'blind-index')).toBe(promoted);
+  });
+
+  it('that is promoted has to be there for that purpose', () => {
+    expect(refusalOf(() => promoteKey(freshRing(2), 'v2', 'blind-index'))).toEqual({
+      code: 'ERR_KEY_NOT_FOUND',
+      message: 'The keyring has no key v2.',
+    });
+  });
+});
+
+describe('disabling a key', () => {
+  const ring = promoteKey(addKey(freshRing(2), null, 'pending', MADE_AT_MS).ring, 'v3');
+
+  it('takes an active key out of reading, and changes nothing of the others', () => {
+    const disabled = disableKey(ring, 'v1', 'field');
+    expect(statesOf(disabled)).toEqual({ v1: 'disabled', v2: 'active', v3: 'primary' });
+    expect(disabled.generation).toBe(ring.generation + 1);
+    expect(disabled.readable.map(({ version }) => version)).toEqual(['v3', 'v2']);
+    expect(disabled.key('v1').secret?.length).toBe(32);
+    expect(statesOf(ring)['v1']).toBe('active');
+  });
+
+  it('that is disabled already changes nothing', () => {
+    const disabled = disableKey(ring, 'v1', 'field');
+    expect(disableKey(disabled, 'v1', 'field')).toBe(disabled);
+  });
+
+  it('is for one purpose only', () => {
+    const both = addPurposeKey(ring, 'blind-index', MADE_AT_MS);
+    const added = addKey(both, null, 'active', MADE_AT_MS, 'blind-index').ring;
+    const disabled = disableKey(added, 'v2', 'blind-index');
+    expect(disabled.key('v2', 'blind-index').state).toBe('disabled');
+    expect(disabled.key('v2').state).toBe('active');
+  });
+
+  it.each(['primary', 'pending', 'destroyed'] as const)('that is %s is refused', (state) => {
+    const pending = addKey(freshRing(2), null, 'pending', MADE_AT_MS).ring;
+    const version = { primary: 'v1', pending: 'v3', destroyed: 'v2' }[state];
+    const of = state === 'destroyed' ? withState(pending, 'v2', state) : pending;
+    expect(refusalOf(() => disableKey(of, version, 'field'))).toEqual({
+      code: 'ERR_KEY_STATE',
+      message: `The key ${version} is ${state}; only an active key can be disabled.`,
+    });
+  });
+
+  it('that the ring does not have is refused', () => {
+    expect(refusalOf(() => disableKey(ring, 'v9', 'field'))).toEqual({
+      code: 'ERR_KEY_NOT_FOUND',
+      message: 'The keyring has no key v9.',
+    });
+    expect(refusalOf(() => disableKey(ring, 'v1', 'blind-index')).code).toBe('ERR_KEY_NOT_FOUND');
   });
 });

@@ -63,6 +63,48 @@ describe('a snapshot', () => {
     });
   });
 
+  it('finds the field key that reads under an id, and knows the ids of those that do not read any more', () => {
+    const ring = snapshot(
+      key('v1', 'primary', 1),
+      key('v2', 'active', 2),
+      key('v3', 'pending', 3),
+      key('v4', 'disabled', 4),
+      key('v5', 'destroyed', 5),
+      key('v1', 'primary', 6, 'blind-index'),
+    );
+    const ids = [1, 2, 3, 4, 5, 6, 0, 7];
+    expect(ids.map((id) => ring.findReadable(id)?.version ?? null)).toEqual([
+      ...['v1', 'v2', 'v3'],
+      ...[null, null, null, null, null],
+    ]);
+    expect(ids.map((id) => ring.knowsId(id))).toEqual([true, true, true, true, true, false, false, false]);
+    expect(ring.findReadable(1)).toBe(ring.primary);
+  });
+
+  it('has the keys of a purpose that are in use, the primary first, then the newest', () => {
+    const ring = snapshot(
+      key('v1', 'primary', 1),
+      key('v1', 'active', 2, 'blind-index'),
+      key('v10', 'pending', 3, 'blind-index'),
+      key('v2', 'primary', 4, 'blind-index'),
+      key('v9', 'active', 5, 'blind-index'),
+      key('v11', 'disabled', 6, 'blind-index'),
+      key('v12', 'destroyed', 7, 'blind-index'),
+      key('v1', 'primary', 8, 'audit-hmac'),
+    );
+    expect(ring.purposeKeys('blind-index').map(({ version }) => version)).toEqual(['v2', 'v10', 'v9', 'v1']);
+    expect(ring.purposeKey('blind-index')?.id).toBe(4);
+    expect(ring.purposeKeys('audit-hmac').map(({ id }) => id)).toEqual([8]);
+    expect(ring.keys.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it('has none of a purpose without a primary', () => {
+    const ring = snapshot(key('v1', 'primary', 1), key('v1', 'pending', 2, 'blind-index'));
+    expect(ring.purposeKeys('blind-index')).toEqual([]);
+    expect(ring.purposeKey('blind-index')).toBeNull();
+    expect(ring.purposeKeys('audit-hmac')).toEqual([]);
+  });
+
   it('prints without its secrets', () => {
     const ring = freshRing(3);
     const printed = inspect(ring, { depth: null, showHidden: true }) + JSON.stringify(ring);

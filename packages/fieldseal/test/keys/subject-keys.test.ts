@@ -21,7 +21,7 @@ const OTHER_ROOT = {
   code: 'ERR_SUBJECT_ROOT',
   message:
     'The subject root is not the one that the stored subject keys are wrapped under; use the file of that database. In a ' +
-    'database restored from a backup older than an erasure, run `fieldseal subject-keys import FILE`.',
+    'database restored from a backup older than an erasure, run `fieldseal subject-keys import FILE --restored`.',
 };
 
 async function withSubjects(
@@ -98,7 +98,7 @@ describe('the keys of subjects', () => {
       await other.close();
     }));
 
-  it.each([[''], [1.5], [{ subject: '' }], [{ tenant: '', subject: 1 }]])('have no subject such as %j', (id) =>
+  it.each([[''], [1.5], [{ subject: '' }], [{ tenant: 1.5, subject: 1 }]])('have no subject such as %j', (id) =>
     withSubjects(async (keys) => {
       const what = typeof id === 'object' && 'tenant' in id ? 'A tenant' : 'A subject';
       const refusal = {

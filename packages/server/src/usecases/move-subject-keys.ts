@@ -127,9 +127,9 @@ export async function importSubjectKeys(
   const { from } = options;
   const roots = givenRootFile(deps).read();
   const store = await openStore(deps.target, { schema: deps.schema, mustExist: true });
+  const lines = readLines(from, deps.stop);
   try {
     return await store.exclusiveTransaction(async (tx) => {
-      const lines = readLines(from, deps.stop);
       const source = new ExportReader(lines, from, roots);
       const header = await source.header();
       await assertSameDatabase(tx, header.keyring, from);
@@ -141,6 +141,8 @@ export async function importSubjectKeys(
       return { file: from, ...report };
     });
   } finally {
+    // Closes the file, which is not read to its end when something is refused.
+    await lines.return(undefined);
     await store.close();
   }
 }

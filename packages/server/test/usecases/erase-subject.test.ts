@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { SubjectRow } from '../../src/store/store.js';
 import type { SubjectReach } from '../../src/usecases/subject-reach.js';
 import { ended } from '../ended.js';
-import { rejectionOf } from '../refusal.js';
+import { refusalOf, rejectionOf } from '../refusal.js';
 import { DATABASES, ON_SQLITE, type Subjects } from './with-subjects.js';
 
 const CHILD = fileURLToPath(new URL('erase-child.ts', import.meta.url));
@@ -76,6 +76,23 @@ describe.each(DATABASES)('on %s', (_name, withSubjects) => {
         status: 'success',
         details: { root: subjects.roots()[0], rewrapped: 2, abandoned: 0, values: 0, indexRows: 0 },
       });
+    }));
+
+  it('is learned of by an application that has the keys loaded, with the root that took the old one’s place', () =>
+    withSubjects(async (subjects) => {
+      const { 2: kept } = await subjects.create('1', '2');
+      await subjects.keys(async (keys) => {
+        await keys.load([1, 2]);
+        await subjects.erase('1');
+        await keys.refresh();
+        expect(refusalOf(() => keys.get('', '1'))).toEqual({
+          code: 'ERR_SUBJECT_ERASED',
+          message: 'The subject "1" was erased: nothing of it can be read or written.',
+        });
+        expect(keys.get('', '2').secret.reveal().toString('hex')).toBe(kept);
+        await keys.create([3]);
+      });
+      expect((await subjects.secrets('3'))['3']).toMatch(/^[0-9a-f]{64}$/);
     }));
 
   it('a second time says so and changes nothing', () =>
@@ -171,7 +188,12 @@ describe.each(DATABASES)('on %s', (_name, withSubjects) => {
     withSubjects(async (subjects) => {
       const ids = Array.from({ length: 20 }, (_, i) => String(i));
       const before = await subjects.create(...ids);
-      await Promise.all(['3', '7', '9'].map((id) => subjects.erase(id)));
+      const erasures = await Promise.allSettled(['3', '7', '9'].map((id) => subjects.erase(id)));
+      expect(erasures.map((erasure) => ('reason' in erasure ? erasure.reason : erasure.status))).toEqual([
+        'fulfilled',
+        'fulfilled',
+        'fulfilled',
+      ]);
       const gone = { 3: 'ERR_SUBJECT_ERASED', 7: 'ERR_SUBJECT_ERASED', 9: 'ERR_SUBJECT_ERASED' };
       expect(await subjects.secrets(...ids)).toEqual({ ...before, ...gone });
       expect(subjects.roots()).toHaveLength(1);

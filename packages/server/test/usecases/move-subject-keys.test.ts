@@ -210,6 +210,10 @@ describe('an export', () => {
 describe('subject-keys create', () => {
   it('makes what is missing, and is audited when it made something', () =>
     ON_SQLITE(async (subjects) => {
+      expect(await createSubjectKeys(subjects.deps, { subjects: [], tenant: null })).toEqual({
+        subjects: 0,
+        created: 0,
+      });
       const make = (...ids: string[]) => createSubjectKeys(subjects.deps, { subjects: ids, tenant: 'a' });
       expect(await make('1', '2', '2')).toEqual({ subjects: 3, created: 2 });
       expect(await make('2', '1')).toEqual({ subjects: 2, created: 0 });
