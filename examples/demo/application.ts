@@ -1,8 +1,8 @@
-/** A small application: customers in SQLite, read and written by Drizzle, with three columns that are encrypted. */
+/** A small application: customers in SQLite, with two columns that Drizzle encrypts, and one that is bound to its row. */
 import Database from 'better-sqlite3';
 import { drizzle } from 'drizzle-orm/better-sqlite3';
 import { customType, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
-import { databaseProvider, type Keyring, openKeyring } from 'fieldseal';
+import { databaseProvider, type Keyring, openKeyring, Table } from 'fieldseal';
 import { type EncryptedText, encryptedColumns } from 'fieldseal/drizzle';
 import { model } from './fieldseal.config.ts';
 
@@ -13,7 +13,9 @@ export function customersTable(keyring: Keyring) {
     id: integer('id').primaryKey(),
     name: text('name').notNull(),
     phone: encrypted('customers', 'phone'),
-    email: encrypted('customers', 'email'),
+    // What these hold is the work of `Table`: a column hook sees no row.
+    email: text('email'),
+    emailIndex: text('email_index'),
     ssn: encrypted('customers', 'ssn'),
     city: text('city').notNull(),
   });
@@ -28,7 +30,9 @@ export async function openApplication(file: string, rootKey: string) {
   const keyring = await openKeyring(databaseProvider({ dialect: 'sqlite', query, rootKey }), { refreshSeconds: 1 });
   return {
     db: drizzle(sqlite),
+    sqlite,
     customers: customersTable(keyring),
+    rows: new Table(model, 'customers', keyring),
     async close() {
       await keyring.close();
       sqlite.close();

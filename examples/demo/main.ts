@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { faker } from '@faker-js/faker';
 import Database from 'better-sqlite3';
 import { eq, isNotNull } from 'drizzle-orm';
-import { Fernet } from 'fieldseal';
+import { Fernet, isFieldsealError } from 'fieldseal';
 import { openApplication } from './application.ts';
 import { showService } from './service.ts';
 
@@ -45,7 +45,7 @@ function makeCustomers(): void {
   faker.seed(20_261_124);
   const db = new Database(file);
   db.exec(`CREATE TABLE customers (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL, phone TEXT, email TEXT, ssn TEXT, city TEXT NOT NULL)`);
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, phone TEXT, email TEXT, ssn TEXT, city TEXT NOT NULL, email_index TEXT)`);
   const insert = db.prepare('INSERT INTO customers (name, phone, email, ssn, city) VALUES (?, ?, ?, ?, ?)');
   db.transaction(() => {
     for (let i = 1; i <= CUSTOMERS; i++) {
@@ -119,6 +119,32 @@ async function showCustomer(): Promise<void> {
   console.log('as the application sees it:', seen);
 }
 
+/** Finds a customer by an e-mail address that the database does not hold in plain, and shows what a moved value does. */
+async function search(): Promise<void> {
+  const application = await openApplication(file, key);
+  const { sqlite, rows } = application;
+  const stored = sqlite.prepare('SELECT * FROM customers WHERE id = ?').get(SHOWN) as Record<string, unknown>;
+  const wanted = { email: ` ${String(rows.decryptRow(stored)['email']).toUpperCase()}` };
+  const values = rows.lookup('email_index', wanted);
+  const found = sqlite
+    .prepare(`SELECT * FROM customers WHERE email_index IN (${values.map(() => '?').join(', ')})`)
+    .all(...values) as Record<string, unknown>[];
+  const matching = found.map((row) => rows.decryptRow(row)).filter((row) => rows.matches('email_index', wanted, row));
+  console.log(
+    `Looked for${wanted.email}: ${found.length} of ${CUSTOMERS} rows have its index value ${values}, and ` +
+      `${matching.length} of them the address: customer ${matching.map((row) => row['id'])}.`,
+  );
+  try {
+    rows.decryptRow({ ...stored, id: SHOWN + 1 });
+    throw new Error('a value that was moved to another row opened there');
+  } catch (error) {
+    if (!isFieldsealError(error)) throw error;
+    console.log(`Moved to another row: ${error.message}`);
+  }
+  await application.close();
+  if (!matching.some((row) => row['id'] === SHOWN)) throw new Error('the customer was not found');
+}
+
 /** Reads everything as the application does, and compares the writer's last writes with what is there. */
 async function checkWrites(lastWrites: Map<number, string>): Promise<void> {
   const application = await openApplication(file, key);
@@ -141,14 +167,16 @@ step('2. Encrypted in place');
 fieldseal('encrypt');
 step('3. One row');
 await showCustomer();
-step('4. Rotated to a new key while another process goes on updating rows');
+step('4. Found by a blind index');
+await search();
+step('5. Rotated to a new key while another process goes on updating rows');
 const lastWrites = await rotateBesideWriter();
-step('5. Every value reads, and every late write survived');
+step('6. Every value reads, and every late write survived');
 fieldseal('verify');
 await checkWrites(lastWrites);
-step('6. The REST service: an API key, a rotation, the audit log');
+step('7. The REST service: an API key, a rotation, the audit log');
 await showService(launcher, folder);
-step('7. An encrypted backup, and what it restores to');
+step('8. An encrypted backup, and what it restores to');
 fieldseal('backup', 'create', 'backup.age');
 fieldseal('backup', 'restore', 'backup.age', '--to', 'restored.db');
 step('What to try next');

@@ -110,7 +110,7 @@ export class BlindIndex {
   #tenantOf(row: ContextRow): string {
     if (this.#tenant === null) return '';
     const value = row[this.#tenant];
-    if (value !== undefined && value !== null) return contextText(value);
+    if (value !== undefined && value !== null) return contextText(value, `${this.table}.${this.column}: A tenant`);
     throw new FieldsealError(
       'ERR_CONTEXT_INCOMPLETE',
       `${this.table}.${this.column}: the index is bound to the row's tenant, and the row has no ${this.#tenant}; give the row with it.`,

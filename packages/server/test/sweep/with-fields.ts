@@ -46,14 +46,14 @@ export interface FieldsDatabase {
   readonly dialect: 'sqlite' | 'postgres';
   /** Runs a statement on the application's connection; parameters stand as `?`. */
   query(sql: string, ...parameters: readonly unknown[]): Promise<AppRow[]>;
-  /** Inserts rows as objects. */
+  /** Inserts rows as objects, all with the same columns. */
   insert(table: string, rows: readonly AppRow[]): Promise<void>;
   /** Sets columns of the rows for which `where` holds. */
   update(table: string, set: AppRow, where: AppRow): Promise<void>;
   /** Runs a sweep to its end. */
   run(kind: RunKind, model: Model, options?: RunOptions): Promise<SweepReport>;
   erase(subject: string, model: Model, tenant?: string): Promise<unknown>;
-  /** `column: primary key: reason` of what a run could not read, in order. */
+  /** `column: primary key: reason` of what a run could not read, sorted. */
   failures(run: number | null): Promise<string[]>;
   /** A new application: its keyring, closed at the end. Refreshed by `refresh` alone. */
   application(): Promise<Application>;
@@ -107,10 +107,13 @@ async function withDatabase<T>(
     dialect,
     query,
     async insert(table, rows) {
-      for (const row of rows) {
-        const columns = Object.keys(row);
-        const sql = `INSERT INTO ${table} (${columns.map(name).join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
-        await query(sql, ...Object.values(row));
+      const columns = Object.keys(rows[0] as AppRow);
+      const marks = `(${columns.map(() => '?').join(', ')})`;
+      for (let first = 0; first < rows.length; first += 200) {
+        const some = rows.slice(first, first + 200);
+        const values = some.flatMap((row) => columns.map((column) => row[column]));
+        const sql = `INSERT INTO ${table} (${columns.map(name).join(', ')}) VALUES ${some.map(() => marks).join(', ')}`;
+        await query(sql, ...values);
       }
     },
     async update(table, set, where) {
@@ -137,8 +140,8 @@ async function withDatabase<T>(
     },
     async failures(run) {
       const own = dialect === 'sqlite' ? '' : 'fieldseal.';
-      const sql = `SELECT column_name AS c, primary_key AS k, reason AS r FROM ${own}sweep_failures WHERE run_id = ? ORDER BY id`;
-      return (await query(sql, run)).map(({ c, k, r }) => `${c}: ${k}: ${r}`);
+      const sql = `SELECT column_name AS c, primary_key AS k, reason AS r FROM ${own}sweep_failures WHERE run_id = ?`;
+      return (await query(sql, run)).map(({ c, k, r }) => `${c}: ${k}: ${r}`).toSorted();
     },
     async application() {
       const providing = { dialect, query: (sql: string, parameters: readonly unknown[]) => all(sql, parameters) };

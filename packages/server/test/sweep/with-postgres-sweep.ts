@@ -1,5 +1,5 @@
 /** A PostgreSQL database with one swept table `t`, a run under way in it, and a sweep's session: what a driver has. */
-import { defineModel, encryptedString } from 'fieldseal';
+import { addPurposeKey, defineModel, encryptedString, type Model, type SubjectSource } from 'fieldseal';
 import { parseDatabaseUrl } from '../../src/store/database-url.js';
 import { openStore } from '../../src/store/open-store.js';
 import type { RunKind, Store } from '../../src/store/store.js';
@@ -8,8 +8,8 @@ import { PostgresSession } from '../../src/sweep/postgres-session.js';
 import { PostgresSweepDatabase } from '../../src/sweep/postgres-sweep-database.js';
 import { rowWork } from '../../src/sweep/row-work.js';
 import type { Checkpoint, RowWork, SweptRow } from '../../src/sweep/sweep-database.js';
-import type { PostgresSweptTable } from '../../src/sweep/swept-table.js';
-import { emptyTally, NO_RECORDS, type Tally } from '../../src/sweep/tally.js';
+import { countedColumns, type PostgresSweptTable } from '../../src/sweep/swept-table.js';
+import { emptyTally, NO_RECORDS, sumCounts, type Tally } from '../../src/sweep/tally.js';
 import { TRANSFORMS } from '../../src/sweep/transform.js';
 import { type PostgresDatabase, withPostgresDatabase } from '../with-postgres-database.ts';
 import { type FreshRing, freshRing } from './fresh-ring.js';
@@ -35,12 +35,25 @@ export interface PostgresSweepOptions {
   /** The swept columns of `t`. */
   readonly columns?: readonly string[];
   readonly primaryKey?: string | readonly string[];
+  /** What declares `t`, in the place of `columns` and `primaryKey`. */
+  readonly model?: Model;
+  /** What kind of run the table is prepared for; `encrypt` unless told. */
+  readonly kind?: RunKind;
+  readonly subjects?: SubjectSource;
   /** The URL that the sweep's own session connects to, in the place of the database's. */
   readonly through?: (url: string) => string;
 }
 
 export function withPostgresSweep<T>(
-  { sql, columns = ['c'], primaryKey = 'id', through = (url) => url }: PostgresSweepOptions,
+  {
+    sql,
+    columns = ['c'],
+    primaryKey = 'id',
+    model,
+    kind = 'encrypt',
+    subjects,
+    through = (url) => url,
+  }: PostgresSweepOptions,
   use: (sweep: PostgresSweep) => Promise<T>,
 ): Promise<T> {
   return withPostgresDatabase(sql, async (under) => {
@@ -52,10 +65,10 @@ export function withPostgresSweep<T>(
     const store = await openStore(parseDatabaseUrl(under.url), { schema: SERVICE_SCHEMA });
     try {
       const declared = Object.fromEntries(columns.map((column) => [column, encryptedString()]));
-      const model = defineModel({ t: { primaryKey, columns: declared } });
-      const options = { kind: 'encrypt' as const, allowTriggers: true, serviceSchema: SERVICE_SCHEMA };
-      const { tables } = await postgresPreflight(session, model, options);
-      return await use(await begin(tables, session, store, under));
+      const plain = defineModel({ t: { primaryKey, columns: declared } }) as Model;
+      const options = { kind, allowTriggers: true, serviceSchema: SERVICE_SCHEMA };
+      const { tables } = await postgresPreflight(session, model ?? plain, options);
+      return await use(await begin(tables, session, store, under, subjects ?? null));
     } finally {
       await store.close();
       await session.close();
@@ -68,8 +81,10 @@ async function begin(
   session: PostgresSession,
   store: Store,
   under: PostgresDatabase,
+  subjects: SubjectSource | null,
 ): Promise<PostgresSweep> {
-  const keys = freshRing();
+  const fresh = freshRing();
+  const keys = { ...fresh, ring: addPurposeKey(fresh.ring, 'blind-index', Date.now()) };
   const run = await store.runs.create({
     kind: 'encrypt',
     oldKeyVersion: null,
@@ -91,7 +106,8 @@ async function begin(
     table,
     fence,
     read: () => database.read(table, 'key', null, 1000),
-    work: (kind) => rowWork(table, keys.ring, TRANSFORMS[kind], { canStore: (text) => database.canStore(text) }),
+    work: (kind) =>
+      rowWork(table, keys.ring, TRANSFORMS[kind], { canStore: (text) => database.canStore(text), subjects }),
     commit: (rows, work, checkpoint = {}) =>
       database.commit(table, 'key', rows, work, {
         runId: run.id,
@@ -99,8 +115,8 @@ async function begin(
         rangeId: range?.id as number,
         cursor: '[["integer","9"]]',
         done: true,
-        tally: emptyTally(table.fields.map(({ column }) => column)),
-        runCounts: (tally) => ({ ...NO_RECORDS, ...tally['c'] }),
+        tally: emptyTally(countedColumns(table)),
+        runCounts: (tally) => ({ ...NO_RECORDS, ...(tally['c'] ?? sumCounts(Object.values(tally))) }),
         ...checkpoint,
       }),
     async bookkeeping() {

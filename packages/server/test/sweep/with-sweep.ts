@@ -1,6 +1,13 @@
 /** A SQLite file with one swept table `t`, a run under way in it, and a sweep's connection: what a driver has. */
 import Database from 'better-sqlite3';
-import { defineModel, encryptedString, type KeyringSnapshot } from 'fieldseal';
+import {
+  addPurposeKey,
+  defineModel,
+  encryptedString,
+  type KeyringSnapshot,
+  type Model,
+  type SubjectSource,
+} from 'fieldseal';
 import { openSqlite } from '../../src/store/open-sqlite.js';
 import { openStore } from '../../src/store/open-store.js';
 import type { RunKind, Store } from '../../src/store/store.js';
@@ -8,8 +15,8 @@ import { rowWork } from '../../src/sweep/row-work.js';
 import { sqlitePreflight } from '../../src/sweep/sqlite-preflight.js';
 import { SqliteSweepDatabase } from '../../src/sweep/sqlite-sweep-database.js';
 import type { Checkpoint, RangePart, RowWork, SweptRow } from '../../src/sweep/sweep-database.js';
-import type { SweptTable } from '../../src/sweep/swept-table.js';
-import { emptyTally, NO_RECORDS, type Tally } from '../../src/sweep/tally.js';
+import { countedColumns, type SweptTable } from '../../src/sweep/swept-table.js';
+import { emptyTally, NO_RECORDS, sumCounts, type Tally } from '../../src/sweep/tally.js';
 import { TRANSFORMS } from '../../src/sweep/transform.js';
 import { withSqliteFile } from '../store/sqlite-file.js';
 import { type FreshRing, freshRing } from './fresh-ring.js';
@@ -32,9 +39,21 @@ export interface Sweep extends FreshRing {
   bookkeeping(): Promise<{ run: unknown; ranges: unknown; failures: unknown }>;
 }
 
+export interface SweepSetup {
+  readonly sql: string;
+  /** Swept as encrypted strings. */
+  readonly columns?: readonly string[];
+  readonly primaryKey?: string | readonly string[];
+  /** What declares `t`, in the place of `columns` and `primaryKey`. */
+  readonly model?: Model;
+  /** What kind of run the table is prepared for; `encrypt` unless told. */
+  readonly kind?: RunKind;
+  readonly subjects?: SubjectSource;
+}
+
 /** `columns` of `t` are swept; its key is declared as `primaryKey`. */
 export async function withSweep<T>(
-  { sql, columns = ['c'], primaryKey = 'id' }: { sql: string; columns?: string[]; primaryKey?: string | string[] },
+  { sql, columns = ['c'], primaryKey = 'id', model, kind = 'encrypt', subjects }: SweepSetup,
   use: (sweep: Sweep) => Promise<T>,
 ): Promise<T> {
   return withSqliteFile(async (file) => {
@@ -43,11 +62,9 @@ export async function withSweep<T>(
     const store = await openStore({ dialect: 'sqlite', file });
     try {
       const declared = Object.fromEntries(columns.map((column) => [column, encryptedString()]));
-      const { tables } = sqlitePreflight(own, defineModel({ t: { primaryKey, columns: declared } }), {
-        kind: 'encrypt',
-        allowTriggers: false,
-      });
-      return await use(await begin(tables[0] as SweptTable, own, app, store));
+      const plain = defineModel({ t: { primaryKey, columns: declared } }) as Model;
+      const { tables } = sqlitePreflight(own, model ?? plain, { kind, allowTriggers: false });
+      return await use(await begin(tables[0] as SweptTable, own, app, store, subjects ?? null));
     } finally {
       await store.close();
       own.close();
@@ -56,8 +73,15 @@ export async function withSweep<T>(
   });
 }
 
-async function begin(table: SweptTable, own: Database.Database, app: Database.Database, store: Store): Promise<Sweep> {
-  const keys = freshRing();
+async function begin(
+  table: SweptTable,
+  own: Database.Database,
+  app: Database.Database,
+  store: Store,
+  subjects: SubjectSource | null,
+): Promise<Sweep> {
+  const fresh = freshRing();
+  const keys = { ...fresh, ring: addPurposeKey(fresh.ring, 'blind-index', Date.now()) };
   const run = await store.runs.create({
     kind: 'encrypt',
     oldKeyVersion: null,
@@ -70,7 +94,7 @@ async function begin(table: SweptTable, own: Database.Database, app: Database.Da
   await store.runs.createRanges([{ runId: run.id, pass: 1, seq: 0, tableName: 't', part: 'key' }]);
   const [range] = await store.runs.ranges(run.id, 1);
   const database = new SqliteSweepDatabase(own);
-  const workWith = (ring: KeyringSnapshot, kind: RunKind) => rowWork(table, ring, TRANSFORMS[kind]);
+  const workWith = (ring: KeyringSnapshot, kind: RunKind) => rowWork(table, ring, TRANSFORMS[kind], { subjects });
   return {
     ...keys,
     database,
@@ -88,8 +112,8 @@ async function begin(table: SweptTable, own: Database.Database, app: Database.Da
         rangeId: range?.id as number,
         cursor: '[["integer","9"]]',
         done: true,
-        tally: emptyTally(table.fields.map(({ column }) => column)),
-        runCounts: (tally) => ({ ...NO_RECORDS, ...tally['c'] }),
+        tally: emptyTally(countedColumns(table)),
+        runCounts: (tally) => ({ ...NO_RECORDS, ...(tally['c'] ?? sumCounts(Object.values(tally))) }),
         ...checkpoint,
       }),
     async bookkeeping() {
