@@ -84,5 +84,10 @@ export { SubjectRoot } from './keys/subject-root.js';
 export { type DatabaseProviderOptions, databaseProvider, type QueryFunction } from './providers/database.js';
 export { type DatabaseSubjectsOptions, databaseSubjects } from './providers/database-subjects.js';
 export { keyringFromEnv } from './providers/env.js';
-export { type Environment, type EnvironmentKeys, takeEnvironmentKeys } from './providers/key-variables.js';
+export {
+  decodeNamedKey,
+  type Environment,
+  type EnvironmentKeys,
+  takeEnvironmentKeys,
+} from './providers/key-variables.js';
 export { type RootFileStep, type SubjectRootFile, subjectRootFile } from './providers/subject-root-file.js';

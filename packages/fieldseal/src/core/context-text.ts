@@ -19,3 +19,16 @@ export function contextText(value: unknown, what = 'A primary key, tenant or sub
   }
   throw new FieldsealError('ERR_CONTEXT_TYPE', `${what} is a whole number or a text that is not empty.`);
 }
+
+/** A tenant or a subject goes into the `info` of HKDF, which node:crypto limits to 1024 bytes; two of them fit. */
+const OWNER_BYTES = 400;
+
+/**
+ * The text of a tenant or a subject: as {@link contextText}, of at most 400 bytes of UTF-8.
+ * @throws FieldsealError `ERR_CONTEXT_TYPE`
+ */
+export function ownerText(value: unknown, what = 'A tenant or subject'): string {
+  const text = contextText(value, what);
+  if (Buffer.byteLength(text) <= OWNER_BYTES) return text;
+  throw new FieldsealError('ERR_CONTEXT_TYPE', `${what} has at most ${OWNER_BYTES} bytes.`);
+}

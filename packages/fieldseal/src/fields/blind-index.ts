@@ -5,7 +5,7 @@
  *     value = hex of the first `bits` bits of HMAC-SHA256(key, LP(label, part, part, …)), the last byte's rest zero
  *     label = "fieldseal/blind-index/1"; table, column = those of the index's contextId
  */
-import { contextText } from '../core/context-text.js';
+import { ownerText } from '../core/context-text.js';
 import { deriveKey } from '../core/derive-key.js';
 import { HMAC_BLOCK_BYTES, HMAC_BYTES, HmacSha256 } from '../core/hmac-sha256.js';
 import { lengthPrefixed } from '../core/length-prefix.js';
@@ -110,7 +110,7 @@ export class BlindIndex {
   #tenantOf(row: ContextRow): string {
     if (this.#tenant === null) return '';
     const value = row[this.#tenant];
-    if (value !== undefined && value !== null) return contextText(value, `${this.table}.${this.column}: A tenant`);
+    if (value !== undefined && value !== null) return ownerText(value, `${this.table}.${this.column}: A tenant`);
     throw new FieldsealError(
       'ERR_CONTEXT_INCOMPLETE',
       `${this.table}.${this.column}: the index is bound to the row's tenant, and the row has no ${this.#tenant}; give the row with it.`,

@@ -1,5 +1,5 @@
 /** A field: one declared column, as applications and sweeps use it. */
-import { contextText } from '../core/context-text.js';
+import { ownerText } from '../core/context-text.js';
 import { decodeUtf8 } from '../core/utf8.js';
 import { FieldsealError, isFieldsealError } from '../errors.js';
 import type { Keyring } from '../keys/keyring.js';
@@ -79,7 +79,7 @@ export class Field<T> {
     const { tenant, subject } = this.#context;
     const [owner, person] = [tenant === null ? '' : row[tenant], subject === null ? null : row[subject]];
     if (owner === null || owner === undefined || person === null || person === undefined) return null;
-    return { tenant: tenant === null ? '' : contextText(owner), subject: contextText(person) };
+    return { tenant: tenant === null ? '' : ownerText(owner), subject: ownerText(person) };
   }
 
   /** Where a value of that row stands. Nothing of the row is looked at before a scheme asks for it. */

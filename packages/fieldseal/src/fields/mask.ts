@@ -18,12 +18,8 @@ const DIGITS = /\p{Nd}/gu;
 const SEPARATOR = /^[\p{Pd}\p{Zs}()./]$/u;
 const DOMAIN = /^[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+$/u;
 
-const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
-
 /** What a reader takes for characters: a letter with its accents, a flag, a family is one. */
-function graphemesOf(text: string): string[] {
-  return Array.from(graphemes.segment(text), ({ segment }) => segment);
-}
+const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
 /** Stars for everything but separators and the last four characters that `isShown`. */
 function hideButLastFour(text: string, isShown: (char: string) => boolean): string {
@@ -56,8 +52,8 @@ function maskEmail(text: string): string {
 
 /** The first letter and three stars, however long the word; only stars for a word of one letter. */
 function firstLetterOf(word: string): string {
-  const [first, second] = graphemesOf(word);
-  return second === undefined ? '***' : `${first}***`;
+  const [first, second] = graphemes.segment(word);
+  return first === undefined || second === undefined ? '***' : `${first.segment}***`;
 }
 
 function maskIban(text: string): string {
@@ -82,7 +78,7 @@ const MASKS = {
   name: (text: string) => text.trim().split(/\s+/).map(firstLetterOf).join(' '),
   /** `A-2024-998877` → `****8877`. Hidden whole with fewer than eight characters. */
   'last-four': (text: string) => {
-    const chars = graphemesOf(text);
+    const chars = Array.from(graphemes.segment(text), ({ segment }) => segment);
     return chars.length < 8 ? HIDDEN : HIDDEN + chars.slice(-4).join('');
   },
   /** Anything → `****`. */
@@ -101,11 +97,14 @@ function maskOf(kind: MaskKind | Mask): Mask {
 
 /** Runs a function of the application. Its error is dropped, message and all, because it may quote the value. */
 function applyOwn(own: Mask, value: string): string {
+  let masked: unknown;
   try {
-    return own(value);
+    masked = own(value);
   } catch {
-    throw new FieldsealError('ERR_CODEC_FAILED', 'A mask of the application’s own could not mask the value.');
+    masked = null;
   }
+  if (typeof masked === 'string') return masked;
+  throw new FieldsealError('ERR_CODEC_FAILED', 'A mask of the application’s own could not mask the value.');
 }
 
 /** Null stays null: it is NULL, and tells nothing. What is not text is hidden whole. */
@@ -119,7 +118,8 @@ function apply(own: Mask, value: unknown): string | null {
  *
  * It is for display and protects nothing: see {@link Mask}. A text that is too short to hide a part of is hidden whole,
  * and so is a value that is not text (a number, a date). Null stays null.
- * @throws TypeError for an unknown name; FieldsealError `ERR_CODEC_FAILED`, without a cause, when one's own function throws
+ * @throws TypeError for an unknown name; FieldsealError `ERR_CODEC_FAILED`, without a cause, when one's own function throws or
+ * returns no text
  *
  * @example
  * mask('phone', '+82-10-1234-5678'); // '+82-**-****-5678'

@@ -43,7 +43,10 @@ export interface TableDeclaration<Row = Record<string, unknown>> {
   readonly tenant?: keyof Row & string;
   /** The column that names the person whose data the row holds: `fieldseal erase` makes `xaes-subject` values unreadable. */
   readonly subject?: keyof Row & string;
-  /** How many rows the table will have; its blind indexes are planned for it. */
+  /**
+   * How many rows the table will have, of each tenant where it has tenants: an index tells nothing across them. Its blind
+   * indexes are planned for it.
+   */
   readonly rows?: number;
   readonly columns: { readonly [Column in keyof Row & string]?: ColumnDeclarationOf<Row[Column]> };
   /** Blind indexes by the columns that hold them. */

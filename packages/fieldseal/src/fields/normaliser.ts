@@ -29,8 +29,8 @@ const NAMED = {
   /** Without the white space at both ends (`String.prototype.trim`). An index over it tells what one over the text does. */
   trim: (text: string) => text.trim(),
   /**
-   * Unicode's NFKC: composed and decomposed, full-width and narrow letters count as equal. An index over it tells what
-   * one over the text does.
+   * Unicode's NFKC: composed and decomposed, full-width and narrow letters count as equal. It comes before
+   * `lower-case`, since it can make capitals. An index over it tells what one over the text does.
    */
   nfkc: (text: string) => text.normalize('NFKC'),
   /**

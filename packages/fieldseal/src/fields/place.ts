@@ -1,5 +1,5 @@
 /** Where a value stands: what a token of the `xaes` schemes is bound to (FORMAT.md §3). */
-import { contextText } from '../core/context-text.js';
+import { contextText, ownerText } from '../core/context-text.js';
 import { lengthPrefixed } from '../core/length-prefix.js';
 import { FieldsealError } from '../errors.js';
 import type { SubjectKey } from '../keys/subject-key.js';
@@ -70,7 +70,7 @@ export class Place {
   /** The tenant's text; empty where the table declares none. */
   get tenant(): string {
     const { tenant } = this.#declared;
-    return tenant === null ? '' : contextText(this.#value(tenant, 'tenant'));
+    return tenant === null ? '' : ownerText(this.#value(tenant, 'tenant'));
   }
 
   /** LP of the parts of the primary key, or no bytes for a field that is not bound to its row. */
@@ -87,7 +87,7 @@ export class Place {
     if (subject === null) {
       throw new FieldsealError('ERR_CONTEXT_INCOMPLETE', 'The value is under a subject’s key; declare the subject.');
     }
-    const text = contextText(this.#value(subject, 'subject'));
+    const text = ownerText(this.#value(subject, 'subject'));
     if (this.#subjects) return this.#subjects.get(this.tenant, text);
     throw new FieldsealError(
       'ERR_SUBJECT_KEY_NOT_LOADED',

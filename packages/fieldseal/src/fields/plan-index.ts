@@ -3,7 +3,7 @@ import { FieldsealError } from '../errors.js';
 
 /** What is known of a column. Where one is an estimate, choose the smaller `rows` and `distinct`, the larger `commonest`. */
 export interface ColumnFacts {
-  /** How many rows the table will have; per tenant, where it has tenants of about one size. */
+  /** How many rows the table will have. With tenants, whose index values differ: how many a small tenant will have. */
   readonly rows: number;
   /** How many different values the column holds, at least. Left out: as many as it has rows. */
   readonly distinct?: number;
@@ -139,7 +139,7 @@ export function assertIndexBits(bits: number, facts: IndexFacts): void {
   const plan = planIndex(facts);
   if (Number.isInteger(bits) && bits >= plan.minBits && bits <= plan.maxBits) return;
   const fault =
-    bits > plan.maxBits ? 'would tell too much' : bits < plan.minBits ? 'would find too little' : 'do not exist';
+    bits > plan.maxBits ? 'would tell too much' : bits < plan.minBits ? 'would find too little' : 'does not exist';
   throw new FieldsealError(
     'ERR_INDEX_UNSAFE',
     `An index of ${bits} bits ${fault}: ${describe(facts)} allow ${plan.minBits} to ${plan.maxBits}; take ${plan.bits}.`,

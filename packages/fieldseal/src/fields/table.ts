@@ -4,11 +4,12 @@ import { FieldsealError } from '../errors.js';
 import type { Keyring } from '../keys/keyring.js';
 import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
 import { BlindIndex } from './blind-index.js';
+import type { Codec } from './codec.js';
 import { Field } from './field.js';
 import { mask } from './mask.js';
 import type { AnyDeclaration, ColumnDeclaration, IndexDeclaration, Model, TableDeclaration } from './model.js';
 import type { ContextRow, Place, SubjectSource } from './place.js';
-import type { Stored } from './scheme.js';
+import type { Opened, Stored } from './scheme.js';
 import { ValueCache, type ValueCacheOptions } from './value-cache.js';
 
 /** What a table can be given besides model and keyring. */
@@ -188,32 +189,41 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
   }
 
   #handOut(field: Field<unknown>, ring: KeyringSnapshot, stored: Stored, place: Place, as: DecryptedAs): unknown {
-    const { codec, mask: masked } = field.declaration;
-    if (as === 'secrets') {
-      const opened = field.open(ring, stored, place);
-      const encoded = codec.encode(opened.decode(codec));
-      return Secret.from(typeof encoded === 'string' ? Buffer.from(encoded) : encoded);
-    }
-    const value = this.#value(field, ring, stored, place);
-    if (as === 'values') return value;
-    const encoded = codec.encode(value);
-    return (masked ?? mask('all'))(typeof encoded === 'string' ? encoded : Buffer.from(encoded).toString('utf8'));
+    const { codec, mask: own } = field.declaration;
+    if (as === 'secrets') return Secret.from(reveal(field.open(ring, stored, place), codec).bytes());
+    const { value, bytes } = this.#reveal(field, ring, stored, place);
+    // By `mask` also a function of the application's own: its error may quote the value.
+    return as === 'values' ? value : mask(own ?? 'all')(Buffer.from(bytes()).toString('utf8'));
   }
 
-  #value(field: Field<unknown>, ring: KeyringSnapshot, stored: Stored, place: Place): unknown {
+  /** Out of the cache where there is one. */
+  #reveal(field: Field<unknown>, ring: KeyringSnapshot, stored: Stored, place: Place): Revealed {
     const { codec } = field.declaration;
     const key = this.#cache && cacheKey(field, place);
-    if (!this.#cache || key === null) return field.open(ring, stored, place).decode(codec);
+    if (!this.#cache || key === null) return reveal(field.open(ring, stored, place), codec);
     const generation = `${ring.id} ${ring.generation} ${this.#subjects?.generation ?? ''}`;
     const text = typeof stored === 'string' ? stored : Buffer.from(stored).toString('latin1');
     const known = this.#cache.get(generation, key, text);
-    if (known) return codec.decode(known);
+    if (known) return { value: codec.decode(known), bytes: () => known };
     const opened = field.open(ring, stored, place);
-    const value = opened.decode(codec);
+    const revealed = reveal(opened, codec);
     // Plaintext is no secret worth keeping, and may be written in more than one way.
     if (opened.scheme !== 'plaintext') this.#cache.set(generation, key, text, opened.bytes);
-    return value;
+    return revealed;
   }
+}
+
+/** A value, and what its codec makes of it. */
+interface Revealed {
+  readonly value: unknown;
+  readonly bytes: () => Uint8Array;
+}
+
+/** Encodes anew only plaintext as a database writes it: a value may be beyond the codec's limits of today. */
+function reveal(opened: Opened, codec: Codec<unknown>): Revealed {
+  const value = opened.decode(codec);
+  const isEncoded = opened.scheme !== 'plaintext' || !codec.decodePlaintext;
+  return { value, bytes: () => (isEncoded ? opened.bytes : Buffer.from(codec.encode(value))) };
 }
 
 /** A value's place as a text, so that nothing is found in another one; null when the row does not tell it. */

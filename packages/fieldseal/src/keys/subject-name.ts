@@ -1,5 +1,5 @@
 /** How a subject is called: by its id, and by its tenant where there are tenants. */
-import { contextText } from '../core/context-text.js';
+import { ownerText } from '../core/context-text.js';
 
 /** A subject as it is stored. */
 export interface SubjectName {
@@ -21,8 +21,8 @@ export function subjectName(id: SubjectId): SubjectName {
   const { tenant = null, subject } = given;
   return {
     // The empty text is that of a stored name.
-    tenant: tenant === null || tenant === '' ? '' : contextText(tenant, 'A tenant'),
-    subject: contextText(subject, 'A subject'),
+    tenant: tenant === null || tenant === '' ? '' : ownerText(tenant, 'A tenant'),
+    subject: ownerText(subject, 'A subject'),
   };
 }
 

@@ -30,7 +30,11 @@ function takeText(env: Environment, name: string): string | null {
   }
 }
 
-function decode(name: string, text: string): Secret {
+/**
+ * Reads a Fernet key that somebody knows by a name: a variable's, an argument's.
+ * @throws FieldsealError `ERR_KEY_MALFORMED`; the message has the name, and never the text
+ */
+export function decodeNamedKey(name: string, text: string): Secret {
   try {
     // As Python reads it, so that a key which worked there works here.
     return decodeFernetKey(text, 'python');
@@ -51,13 +55,13 @@ function decode(name: string, text: string): Secret {
 export function takeEnvironmentKeys(env: Environment): EnvironmentKeys {
   const takeOne = (name: string) => {
     const text = takeText(env, name);
-    return text === null ? null : decode(name, text);
+    return text === null ? null : decodeNamedKey(name, text);
   };
   const current = takeOne('ENCRYPTION_KEY');
   const previous: Secret[] = [];
   for (const text of takeText(env, 'ENCRYPTION_KEY_PREVIOUS')?.split(',') ?? []) {
     if (text.trim() === '') continue;
-    const secret = decode('ENCRYPTION_KEY_PREVIOUS', text.trim());
+    const secret = decodeNamedKey('ENCRYPTION_KEY_PREVIOUS', text.trim());
     const known = [current, ...previous].some((other) => other?.equals(secret));
     if (!known) previous.push(secret);
   }

@@ -1,7 +1,7 @@
 /** What a value is bound to, as text. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { contextText } from '../../src/core/context-text.js';
+import { contextText, ownerText } from '../../src/core/context-text.js';
 import { refusalOf } from '../refusal.js';
 
 const refusal = (what: string) => ({
@@ -58,5 +58,16 @@ describe('the text of a context', () => {
       }),
     );
     fc.assert(fc.property(fc.uuid(), (id) => contextText(id.toUpperCase()) === contextText(id)));
+  });
+});
+
+describe('a tenant or subject', () => {
+  it('is such a text of at most 400 bytes, so that two of them go into one derivation', () => {
+    expect(ownerText('ä'.repeat(200))).toBe('ä'.repeat(200));
+    expect(ownerText(42n)).toBe('42');
+    expect(refusalOf(() => ownerText('ä'.repeat(201), 'A tenant'))).toEqual({
+      code: 'ERR_CONTEXT_TYPE',
+      message: 'A tenant has at most 400 bytes.',
+    });
   });
 });

@@ -1,5 +1,5 @@
 /** Keys on the command line: in full, `env:NAME`, or `-` for a line of standard input. */
-import { decodeFernetKey, type Environment, FieldsealError, isFieldsealError, type Secret } from 'fieldseal';
+import { decodeNamedKey, type Environment, FieldsealError, type Secret } from 'fieldseal';
 
 /** Where the arguments of a command may be read from. */
 export interface KeySources {
@@ -31,13 +31,5 @@ export async function readKeyArgument(argument: string, name: string, sources: K
       isVariable ? `The environment has no variable ${argument.slice(4)} for ${name}.` : `${name} is empty.`,
     );
   }
-  try {
-    return decodeFernetKey(text, 'python');
-  } catch (error) {
-    if (!isFieldsealError(error)) throw error;
-    throw new FieldsealError(
-      'ERR_KEY_MALFORMED',
-      `${name} is not a Fernet key: 32 bytes in base64url, 44 characters; make one with \`fieldseal keygen\`.`,
-    );
-  }
+  return decodeNamedKey(name, text);
 }

@@ -1,10 +1,9 @@
 /** The commands: argv → use case → output and exit code. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { Fernet, FieldsealError, isFieldsealError, planIndex } from 'fieldseal';
+import { Command, CommanderError, Option } from 'commander';
+import { Fernet, FieldsealError, isFieldsealError } from 'fieldseal';
 import type { Dependencies } from '../usecases/dependencies.js';
 import type { SweepOptions, SweepReport } from '../usecases/drive-run.js';
 import { finalizeRotation } from '../usecases/finalize-rotation.js';
-import { indexTables } from '../usecases/index-tables.js';
 import { listKeys } from '../usecases/list-keys.js';
 import { getRun, listRuns } from '../usecases/list-runs.js';
 import type { JwtSettings } from '../usecases/principals.js';
@@ -16,8 +15,10 @@ import { stopRun } from '../usecases/stop-run.js';
 import { sweepTables } from '../usecases/sweep-tables.js';
 import { addBackupCommands } from './backup-commands.js';
 import { EXIT, EXIT_CODES } from './exit-codes.js';
+import { addIndexCommands } from './index-commands.js';
 import { type KeySources, protectKey, readKeyArgument } from './key-argument.js';
 import { Output, type Terminal } from './output.js';
+import { positiveNumber } from './parse-number.js';
 import { renderKeyring, renderReport, renderRun, renderRuns, renderScan } from './render.js';
 import { addServiceCommands } from './service-commands.js';
 import { addSubjectCommands } from './subject-commands.js';
@@ -38,22 +39,10 @@ export interface CliContext extends KeySources {
   dependencies(options: { readonly config: string | null; readonly notify: Dependencies['notify'] }): Dependencies;
 }
 
-interface SweepFlags {
+export interface SweepFlags {
   readonly dryRun?: true;
   readonly maxRowsPerSecond?: number;
   readonly allowTriggers?: true;
-}
-
-function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
-  return value;
-}
-
-function share(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('It must be a number above 0 and at most 1.');
-  return value;
 }
 
 function sweepOptions({ dryRun, maxRowsPerSecond, allowTriggers }: SweepFlags): SweepOptions {
@@ -192,35 +181,7 @@ Example, the first day:
       }
     });
 
-  sweepCommand(
-    command(
-      'index',
-      'Build and mend the values of blind indexes; with --rotate, under a new key of the indexes.',
-      'fieldseal index --dry-run',
-    ),
-    true,
-  )
-    .option('--rotate', 'move every index value to a new key; lookups find values of both meanwhile')
-    .action(async (flags: SweepFlags & { rotate?: true }) => {
-      report(await indexTables(dependencies(), { ...sweepOptions(flags), rotate: flags.rotate ?? false }));
-    });
-
-  command(
-    'plan-index',
-    'Say how many bits a blind index may keep, and what to take.',
-    'fieldseal plan-index --rows 1000000 --distinct 900000 --commonest 0.00001',
-  )
-    .requiredOption('--rows <n>', 'how many rows the table will have', positiveNumber)
-    .requiredOption('--distinct <n>', 'how many different values the column has, at least', positiveNumber)
-    .requiredOption('--commonest <share>', 'the share of rows (0 to 1) with the most frequent value', share)
-    .option('--taken <bits>', 'the bits of the column’s other indexes together', positiveNumber)
-    .action((facts: { rows: number; distinct: number; commonest: number; taken?: number }) => {
-      const plan = planIndex(facts);
-      output.result(
-        { ...plan },
-        `Take ${plan.bits} bits: blindIndex(…, { bits: ${plan.bits} }). Safe and useful are ${plan.minBits} to ${plan.maxBits}.`,
-      );
-    });
+  addIndexCommands({ command, sweepCommand, dependencies, output: () => output, sweepOptions, report });
 
   command('status', 'List the runs, or show one with what it could not read.', 'fieldseal status 3')
     .argument('[run]', 'the id of a run', positiveNumber)

@@ -1,5 +1,5 @@
 /** The commands around the REST service: `serve`, `jwt`, `api-keys`, `audit`. */
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { FieldsealError } from 'fieldseal';
 import type { Dependencies } from '../usecases/dependencies.js';
 import { exportAuditLogs } from '../usecases/export-audit-logs.js';
@@ -10,6 +10,7 @@ import { OPERATOR_ACTOR, type Service, type ServiceSettings } from '../usecases/
 import { withService } from '../usecases/with-service.js';
 import { parseDuration } from './duration.js';
 import type { Output } from './output.js';
+import { positiveNumber } from './parse-number.js';
 import { renderApiKeys } from './render.js';
 
 /** What these commands need of the program around them. */
@@ -23,12 +24,6 @@ export interface ServiceCommands {
 }
 
 const LISTED_KEYS = 500;
-
-function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
-  return value;
-}
 
 /** Details are JSON, except in rows of the Python original and of code that wrote plain text. */
 function parsed(details: string | null): unknown {

@@ -10,8 +10,10 @@ export interface DeclaredTable {
   readonly fields: readonly Field<unknown>[];
   readonly indexes: readonly BlindIndex[];
   readonly indexesOnly: boolean;
-  /** Tenant and subject, where fields or indexes are bound to them and they are not in the key anyway. */
+  /** Tenant and subject, where fields or indexes are bound to them; they may be in the key as well. */
   readonly context: readonly string[];
+  /** Some field is bound to the whole key. */
+  readonly bindsKey: boolean;
 }
 
 /** Which kinds of run look after blind indexes: keys of fields and of indexes rotate apart. */
@@ -33,8 +35,9 @@ export function declaredTables(model: Model, kind: RunKind): DeclaredTable[] {
       isBound ? declared.tenant : undefined,
       fields.some((field) => field.needsSubject) ? declared.subject : undefined,
     ].filter((column) => column !== undefined);
-    const context = [...new Set(wanted)].filter((column) => !key.includes(column));
-    return [{ name, key, fields, indexes, indexesOnly, context }];
+    const context = [...new Set(wanted)];
+    const bindsKey = fields.some(({ declaration }) => declaration.boundTo === 'row');
+    return [{ name, key, fields, indexes, indexesOnly, context, bindsKey }];
   });
 }
 

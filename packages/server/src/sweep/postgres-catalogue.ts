@@ -25,6 +25,8 @@ export interface PostgresColumn {
   readonly castType: string;
   readonly isText: boolean;
   readonly isInteger: boolean;
+  /** What applications, whose drivers have types of their own, get it as; null: nothing that a value could be bound to. */
+  readonly bindsAs: 'text' | 'bytes' | null;
   /** Of a varchar(n), else null. */
   readonly maxCharacters: number | null;
   readonly notNull: boolean;
@@ -141,6 +143,9 @@ export async function readPostgresColumns(query: PostgresQuery, oid: string): Pr
     `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS "shownType", format_type(a.atttypid, -1) AS "castType",
        a.atttypid IN ('text'::regtype, 'varchar'::regtype) AS "isText",
        a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) AS "isInteger",
+       CASE WHEN b.oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'numeric'::regtype, 'text'::regtype,
+           'varchar'::regtype, 'name'::regtype, 'uuid'::regtype) OR b.typtype = 'e' OR b.typname = 'citext' THEN 'text'
+         WHEN a.atttypid = 'bytea'::regtype THEN 'bytes' END AS "bindsAs",
        CASE WHEN a.atttypid = 'varchar'::regtype AND a.atttypmod > 4 THEN a.atttypmod - 4 END AS "maxCharacters",
        a.attnotnull AS "notNull", a.attgenerated <> '' AS "isGenerated",
        EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND (k.conrelid = a.attrelid AND a.attnum = ANY (k.conkey)
@@ -158,7 +163,8 @@ export async function readPostgresColumns(query: PostgresQuery, oid: string): Pr
          WHERE x.indrelid = a.attrelid AND (x.indexprs IS NOT NULL OR x.indpred IS NOT NULL) AND NOT ${KEY_PART}
            AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = x.indexrelid AND ${MENTIONED})
          ORDER BY i.relname COLLATE "C") AS indexes
-     FROM pg_attribute a WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
+     FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid JOIN pg_type b ON b.oid = coalesce(nullif(y.typbasetype, 0), y.oid)
+     WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
     [oid],
   );
   return rows as unknown as PostgresColumn[];

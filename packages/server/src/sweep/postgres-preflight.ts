@@ -113,6 +113,27 @@ function declaredObjections(
   );
 }
 
+/**
+ * What stands against binding new values to the row's key, tenant or subject. A token is bound to one text: of a `char(5)`
+ * the database's own has no blanks where an application's has, and a date is no text in it at all. What opens here already
+ * may be rotated and decrypted, whatever its type.
+ */
+function contextObjections(
+  columns: readonly PostgresColumn[],
+  place: string,
+  { key, context, bindsKey }: DeclaredTable,
+  kind: RunKind,
+): Objection[] {
+  if (kind !== 'encrypt' && kind !== 'index') return [];
+  return [...new Set([...(bindsKey ? key : []), ...context])].flatMap((name) => {
+    const column = columns.find((candidate) => candidate.name === name);
+    const isFit = column?.bindsAs === 'text' || (column?.bindsAs === 'bytes' && !context.includes(name));
+    if (!column || isFit) return [];
+    const text = `has the type ${column.shownType}, to which no value can be bound: applications read it as something else than its text; make it text, uuid or a whole number`;
+    return [unsuitable(place, name, text)];
+  });
+}
+
 /** The key to walk by: the primary key, else the declared one of the NOT NULL unique keys without swept columns. */
 async function findKey(
   session: PostgresSession,
@@ -143,10 +164,14 @@ async function checkTable(
   relation: PostgresRelation,
   place: string,
   declared: DeclaredTable,
+  kind: RunKind,
 ): Promise<Checked> {
   const query = session.query.bind(session);
   const columns = await readPostgresColumns(query, relation.oid);
-  const objections = declaredObjections(columns, place, declared);
+  const objections = [
+    ...declaredObjections(columns, place, declared),
+    ...contextObjections(columns, place, declared, kind),
+  ];
   const key = await findKey(session, relation, place, declared);
   if (!Array.isArray(key)) return { tables: [], triggers: [], objections: [key as Objection, ...objections] };
   if (await isUnderRowSecurity(query, relation.oid)) {
@@ -168,7 +193,7 @@ async function checkTable(
     rowidName: null,
     fields: declared.fields,
     indexes: declared.indexes,
-    context: declared.context,
+    context: declared.context.filter((column) => !keys.some((part) => part.column === column)),
     ...(declared.indexesOnly && { indexesOnly: true }),
     sqlName: sqlName(relation),
     keys,
@@ -189,7 +214,7 @@ async function checkDeclared(
   const otherKind = OTHER_KINDS[relation.kind];
   if (otherKind) return refused({ code: 'ERR_TABLE_NOT_FOUND', text: `${name} is ${otherKind}, not a table` });
   const columns = await readPostgresColumns(query, relation.oid);
-  const absent = [...key, ...writtenColumns(declared), ...context].filter(
+  const absent = [...new Set([...key, ...writtenColumns(declared), ...context])].filter(
     (wanted) => !columns.some((column) => column.name === wanted),
   );
   if (absent.length > 0) {
@@ -217,13 +242,13 @@ async function checkDeclared(
     widths.push(unsuitable(name, column, text));
   }
   if (relation.kind === 'r') {
-    const checked = await checkTable(session, relation, name, declared);
+    const checked = await checkTable(session, relation, name, declared, kind);
     return { ...checked, objections: [...checked.objections, ...widths] };
   }
-  const own = declaredObjections(columns, name, declared);
+  const own = [...declaredObjections(columns, name, declared), ...contextObjections(columns, name, declared, kind)];
   // What stands against the whole stands against each partition, which need not say it again.
   if (own.length + widths.length > 0) return refused(...own, ...widths);
-  return checkLeaves(session, relation, declared);
+  return checkLeaves(session, relation, declared, kind);
 }
 
 /** Leaf by leaf: through the partitioned table itself a batch would look into every one of them. */
@@ -231,6 +256,7 @@ async function checkLeaves(
   session: PostgresSession,
   { oid }: PostgresRelation,
   declared: DeclaredTable,
+  kind: RunKind,
 ): Promise<Checked> {
   const all: Checked[] = [];
   for (const leaf of await readLeaves(session.query.bind(session), oid)) {
@@ -238,7 +264,7 @@ async function checkLeaves(
     const text = `${declared.name} has the partition ${place}, which is ${OTHER_KINDS[leaf.kind]} and not swept; detach it`;
     all.push(
       leaf.kind === 'r'
-        ? await checkTable(session, leaf, place, declared)
+        ? await checkTable(session, leaf, place, declared, kind)
         : { tables: [], triggers: [], objections: [{ code: 'ERR_TABLE_NOT_FOUND', text }] },
     );
   }

@@ -1,6 +1,13 @@
 /** One range, batch after batch, until it is done or the sweep is to stop. */
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { FieldsealError, isFieldsealError, type KeyringSnapshot, type SubjectSource } from 'fieldseal';
+import {
+  type ContextRow,
+  type Field,
+  FieldsealError,
+  isFieldsealError,
+  type KeyringSnapshot,
+  type SubjectSource,
+} from 'fieldseal';
 import { decodeRowKey, encodeRowKey } from './row-key.js';
 import { rowWork } from './row-work.js';
 import type { Awaitable, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
@@ -70,11 +77,22 @@ async function loadSubjects(
 ): Promise<void> {
   const bound = fields.find((field) => field.needsSubject);
   if (!subjects || !bound) return;
-  const names = rows.flatMap(({ context }) => {
-    const name = bound.subjectIn(context);
+  const names = rows.flatMap(({ values, context }) => {
+    const hasValue = fields.some((field, i) => field.needsSubject && values[i] !== null);
+    const name = hasValue ? subjectOf(bound, context) : null;
     return name ? [name] : [];
   });
   await subjects.prepare(names);
+}
+
+/** The row's subject; null also for one that names nobody, such as the empty text: each of its values is told as such. */
+function subjectOf(field: Field<unknown>, context: ContextRow) {
+  try {
+    return field.subjectIn(context);
+  } catch (error) {
+    if (isFieldsealError(error) && error.code === 'ERR_CONTEXT_TYPE') return null;
+    throw error;
+  }
 }
 
 /**

@@ -92,7 +92,7 @@ function sweptTable(
   { key: declaredKey, fields, indexes, indexesOnly, context }: DeclaredTable,
 ): SweptTable | Objection[] {
   const written = writtenColumns({ fields, indexes });
-  const absent = [...declaredKey, ...written, ...context].filter(
+  const absent = [...new Set([...declaredKey, ...written, ...context])].filter(
     (name) => !table.columns.some((column) => sameName(column.name, name)),
   );
   if (absent.length > 0) {
@@ -130,7 +130,8 @@ function sweptTable(
     rowidName: rowid,
     fields,
     indexes,
-    context,
+    // A row with a NULL in its key is walked by its rowid, and may have its tenant all the same.
+    context: rowid === null ? context.filter((name) => !declaredKey.includes(name)) : context,
     ...(indexesOnly && { indexesOnly }),
   };
 }

@@ -18,8 +18,8 @@ export function contextOf(
 ): ContextRow {
   const first = fields.length + indexes.length;
   return Object.fromEntries([
-    ...(part === 'key' ? keyNames.map((name, i) => [name, keyValue(key[i] as KeyPart)]) : []),
     ...context.map((name, i) => [name, values[first + i]]),
+    ...(part === 'key' ? keyNames.map((name, i) => [name, keyValue(key[i] as KeyPart)]) : []),
   ]);
 }
 

@@ -16,7 +16,7 @@ export interface SweptTable {
   readonly indexes?: readonly BlindIndex[];
   /** The run leaves the fields as they are and does not count them: they are what its indexes are made of. */
   readonly indexesOnly?: true;
-  /** Further columns that values are bound to: tenant and subject, where fields or indexes need them. */
+  /** Further columns that values are bound to: tenant and subject, where fields or indexes need them and the key does not tell. */
   readonly context?: readonly string[];
   /** One of the service's own, which nobody declares; a report names it once it has records. */
   readonly isOwn?: true;
