@@ -9,6 +9,9 @@ import { SCHEME_NAMES } from './schemes.js';
 /** A column's or an index's declaration as somebody without types may have written it. */
 type Loose = Readonly<Record<string, unknown>>;
 
+/** With the longest tenant it fits into the `info` of HKDF, which node:crypto limits to 1024 bytes. */
+const INDEX_ID_BYTES = 500;
+
 /** Names that every table may have in SQLite and PostgreSQL; the quoting is ours. */
 function isName(name: unknown): name is string {
   return typeof name === 'string' && name !== '' && !name.includes('\0');
@@ -154,6 +157,9 @@ class TableCheck {
         mistake(`only text is normalised, and ${name} is not text`);
     }
     if (!isContextId(contextId)) mistake("contextId is a name such as 'table.column'");
+    else if (Buffer.byteLength(String(contextId ?? `${this.#table}.${column}`)) > INDEX_ID_BYTES) {
+      mistake(`the contextId of an index has at most ${INDEX_ID_BYTES} bytes`);
+    }
     this.#facts(column, declared as Loose);
     const { rows } = this.#declared ?? {};
     if (rows === undefined || !isCount(rows)) mistake('the index needs rows, how many rows the table will have');

@@ -147,6 +147,17 @@ describe('a value of a blind index', () => {
     );
   });
 
+  it('exists under the longest tenant in the longest contextId', () => {
+    const [column, org] = ['x'.repeat(494), 'ü'.repeat(200)];
+    const index = indexOf('email', { column, tenant: 'org' });
+    const place = { tenant: org, table: 'users', column };
+    expect(hashOf(index, { email: 'x', org })).toBe(twinIndexValue(secretOf('v1'), place, 12, 'x'));
+    expect(refusalOf(() => hashOf(index, { email: 'x', org: `${org}x` }))).toEqual({
+      code: 'ERR_CONTEXT_TYPE',
+      message: `users.${column}: A tenant has at most 400 bytes.`,
+    });
+  });
+
   it('stays right for more tenants than are kept ready', () => {
     const index = indexOf('email', { tenant: 'org' });
     const values = Array.from({ length: 1100 }, (_, org) => hashOf(index, { email: 'x', org }));

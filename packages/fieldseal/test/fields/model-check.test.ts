@@ -207,6 +207,12 @@ describe('the declaration of an index', () => {
 
   it('has a contextId of a table and a column, and facts that may be', () => {
     refuse({ ...index, contextId: 'email' }, "contextId is a name such as 'table.column'");
+    const longest = 'the contextId of an index has at most 500 bytes';
+    refuse({ ...index, contextId: `users.${'x'.repeat(495)}` }, longest);
+    expectMistakes({ ...users, indexes: { ['ü'.repeat(248)]: index } }, ['ü'.repeat(248), longest]);
+    for (const name of ['x'.repeat(494), 'ü'.repeat(247)]) {
+      expect(() => defineModel({ users: { ...users, indexes: { [name]: index } } } as never)).not.toThrow();
+    }
     refuse({ ...index, distinct: 0 }, 'distinct is a whole number of values above 0');
     refuse({ ...index, commonest: 2 }, 'commonest is a share above 0 and at most 1');
   });

@@ -13,10 +13,10 @@ const composite: ContextDeclaration = { ...declared, rowKey: ['a', 'b'] };
 const UUID = '0E984725-C51C-4BF4-9960-E1C80E27ABA0';
 const KEY_IS_MISSING =
   "The value is bound to the row's primary key, and the row has no id; give it before encrypting (a key that the database makes is known only after the insert: insert the row without this value and update it, or make the key in the application).";
-const NOT_CONTEXT = {
+const notContext = (what: string) => ({
   code: 'ERR_CONTEXT_TYPE',
-  message: 'A primary key, tenant or subject is a whole number or a text that is not empty.',
-};
+  message: `${what} is a whole number or a text that is not empty.`,
+});
 
 const placeOf = (row: ContextRow, context = declared) => new Place(context, row);
 const keyOf = (...parts: unknown[]) =>
@@ -46,6 +46,17 @@ describe('a tenant', () => {
       code: 'ERR_CONTEXT_INCOMPLETE',
       message: "The value is bound to the row's tenant, and the row has no org; give the row with it.",
     });
+  });
+});
+
+describe('a tenant or a subject', () => {
+  it('has at most 400 bytes of UTF-8', () => {
+    const [longest, longer] = ['ü'.repeat(200), `${'ü'.repeat(200)}x`];
+    const refusal = { code: 'ERR_CONTEXT_TYPE', message: 'A tenant or subject has at most 400 bytes.' };
+    expect(placeOf({ org: longest }).tenant).toBe(longest);
+    expect(refusalOf(() => placeOf({ org: longer }).tenant)).toEqual(refusal);
+    expect(refusalOf(() => placeOf({ org: 1, person: longer }).subject)).toEqual(refusal);
+    expect(placeOf({ id: longer }).primaryKey).toEqual(twinLp(`t${longer}`));
   });
 });
 
@@ -111,9 +122,9 @@ describe('a primary key', () => {
   it.each([['' as unknown], [1.5], [Number.NaN], [2 ** 53], [true], [new Date(0)], [{ id: 1 }], ['\ud800'], [[1]]])(
     'is not one such as %j',
     (id) => {
-      expect(refusalOf(() => placeOf({ id }).primaryKey)).toEqual(NOT_CONTEXT);
-      expect(refusalOf(() => placeOf({ org: id }).tenant)).toEqual(NOT_CONTEXT);
-      expect(refusalOf(() => placeOf({ person: id }).subject)).toEqual(NOT_CONTEXT);
+      expect(refusalOf(() => placeOf({ id }).primaryKey)).toEqual(notContext('A primary key, tenant or subject'));
+      expect(refusalOf(() => placeOf({ org: id }).tenant)).toEqual(notContext('A tenant or subject'));
+      expect(refusalOf(() => placeOf({ person: id }).subject)).toEqual(notContext('A tenant or subject'));
     },
   );
 });

@@ -1,5 +1,4 @@
 /** The cache of a table: what it gives, and when it gives nothing any more. */
-
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Fernet } from '../../src/core/fernet.js';

@@ -1,8 +1,6 @@
 /** How a table hands decrypted values out: masked, as secrets, and beyond the limits of today. */
-
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import type { Secret } from '../../src/core/secret.js';
 import * as codecs from '../../src/fields/codecs.js';
 import { encryptedString } from '../../src/fields/encrypted-string.js';
 import { mask } from '../../src/fields/mask.js';

@@ -1,5 +1,4 @@
 /** A table as an application uses it: rows encrypted and decrypted whole. */
-
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ContextRow } from '../../src/fields/place.js';

@@ -70,7 +70,7 @@ const TOKEN_SHAPED = '^(gAAAAA[-_A-Za-z0-9]+=*|A[Q-Za-v][-_A-Za-z0-9]{58,})$';
 
 /**
  * Whether tokens fit into a varchar(n): those of the declared length, else of the longest plaintext that there is. A
- * rotation makes tokens as long as those before it; decrypting and verifying make none.
+ * rotation makes tokens as long as those before it; runs of other kinds make none.
  */
 async function widthObjection(
   session: PostgresSession,
@@ -80,7 +80,8 @@ async function widthObjection(
   kind: RunKind,
 ): Promise<string | null> {
   const { maxCharacters } = column;
-  if (maxCharacters === null || !column.isText || kind === 'decrypt' || kind === 'verify') return null;
+  if (maxCharacters === null || !column.isText || field.storage === 'bytes') return null;
+  if (kind !== 'encrypt' && kind !== 'rotate') return null;
   const table = sqlName(relation);
   const name = quoteName(column.name);
   const longestNow = async () => {

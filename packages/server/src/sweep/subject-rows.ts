@@ -42,6 +42,12 @@ function condition(
   return { sql: sql.join(' AND '), parameters: parts.map(({ value }) => value) };
 }
 
+/** A whole number is bound to as `42`, also where a REAL column keeps it as 42.0. */
+function sqliteText(column: string): string {
+  const whole = `CAST(${column} AS INTEGER)`;
+  return `CAST(iif(typeof(${column}) = 'real' AND ${column} = ${whole}, ${whole}, ${column}) AS TEXT)`;
+}
+
 /** Over an open file, which it closes. `name` is what messages call it. */
 export function sqliteSubjectRows(db: Database.Database, name: string): SubjectRows {
   const guarded = <T>(work: () => T): T => {
@@ -55,7 +61,7 @@ export function sqliteSubjectRows(db: Database.Database, name: string): SubjectR
     condition(
       table,
       subject,
-      (column) => `CAST(${quoteName(column)} AS TEXT)`,
+      (column) => sqliteText(quoteName(column)),
       () => '? COLLATE BINARY',
     );
   return {

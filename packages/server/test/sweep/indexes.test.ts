@@ -1,7 +1,11 @@
-import { blindIndex, codecs, defineModel, encrypted, type Model, type Table } from 'fieldseal';
+import { blindIndex, codecs, defineModel, encrypted, Keyring, type Model, Table } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
+import type { RowWork, SweptRow } from '../../src/sweep/sweep-database.js';
+import type { Tally } from '../../src/sweep/tally.js';
 import { rejectionOf } from '../refusal.js';
 import { type AppRow, FIELDS_DATABASES, type FieldsDatabase } from './with-fields.js';
+import { withPostgresSweep } from './with-postgres-sweep.js';
+import { withSweep } from './with-sweep.js';
 
 const FACTS = { distinct: 1_000_000, commonest: 1e-6 };
 const SIZE = { bits: 18 };
@@ -279,6 +283,16 @@ describe.each(FIELDS_DATABASES)('moving indexes to a new key on %s', (_name, wit
     withFields(SQL, async (place) => {
       await place.insert('t', people(3));
       await place.run('encrypt', MIGRATING);
+      // A dry run says what the real one then does, and makes no key.
+      const dry = await place.run('index', INDEXED, { rotate: true, dryRun: true });
+      expect(dry).toMatchObject({
+        status: 'completed',
+        oldKeyVersion: 'v1',
+        newKeyVersion: 'v2',
+        counts: { rotated: 6 },
+      });
+      expect(dry.columns.map(({ held }) => held)).toEqual([{ 'index v2': 3 }, { 'index v2': 3 }]);
+      expect(await indexKeys(place)).toEqual(['v1 primary']);
       await place.update('t', { email: 'no token' }, { id: 2 });
       await place.query("UPDATE t SET org = 'elsewhere' WHERE id = 1");
       const report = await place.run('index', INDEXED, { rotate: true });
@@ -316,5 +330,121 @@ describe.each(FIELDS_DATABASES)('moving indexes to a new key on %s', (_name, wit
         message: 'The configuration declares no blind index; there is nothing to do.',
       });
       expect(await indexKeys(place)).toEqual([]);
+    }));
+});
+
+/** A sweep between reading a batch and writing it, and an application that knows the same keys. */
+interface Driver {
+  read(): SweptRow[] | Promise<SweptRow[]>;
+  commit(rows: readonly SweptRow[], work: (row: SweptRow) => RowWork): Tally | Promise<Tally>;
+  work(kind: 'encrypt' | 'index'): (row: SweptRow) => RowWork;
+  readonly application: Table;
+  set(id: number, values: AppRow): Promise<void>;
+  rows(): Promise<AppRow[]>;
+}
+
+const PLAIN =
+  "INSERT INTO t (id, org, email, born, city) VALUES (1, 'a', 'one', '2000-01-01', 'Ulm'), (2, 'a', 'two', '2000-01-02', 'Bonn')";
+const DRIVERS: [string, (use: (driver: Driver) => Promise<void>) => Promise<void>][] = [
+  [
+    'SQLite',
+    (use) =>
+      withSweep({ sql: `${SQL.sqlite}; ${PLAIN}`, model: MIGRATING }, (sweep) =>
+        use({
+          ...sweep,
+          application: new Table(INDEXED, 't', new Keyring(sweep.ring)) as Table,
+          async set(id, values) {
+            const columns = Object.keys(values).map((column) => `${column} = ?`);
+            sweep.app.prepare(`UPDATE t SET ${columns.join(', ')} WHERE id = ?`).run(...Object.values(values), id);
+          },
+          rows: async () => sweep.app.prepare('SELECT * FROM t ORDER BY id').all() as AppRow[],
+        }),
+      ),
+  ],
+  [
+    'PostgreSQL',
+    (use) =>
+      withPostgresSweep({ sql: `${SQL.postgres}; ${PLAIN}`, model: MIGRATING }, (sweep) =>
+        use({
+          ...sweep,
+          application: new Table(INDEXED, 't', new Keyring(sweep.ring)) as Table,
+          async set(id, values) {
+            const columns = Object.keys(values).map((column, i) => `${column} = $${i + 2}`);
+            await sweep.client.query(`UPDATE t SET ${columns.join(', ')} WHERE id = $1`, [
+              id,
+              ...Object.values(values),
+            ]);
+          },
+          rows: async () => (await sweep.client.query('SELECT * FROM t ORDER BY id')).rows,
+        }),
+      ),
+  ],
+];
+
+const wholeRow = (email: string) => ({ id: 1, org: 'a', email, born: '2000-01-01', city: 'Ulm' });
+
+describe.each(DRIVERS)('a write between the reading of a row and its index on %s', (_name, withDriver) => {
+  /** Encrypts all, lets the application write, and commits what was read before that; returns the rows and the tally. */
+  async function raced(driver: Driver, kind: 'encrypt' | 'index', write: () => Promise<void>) {
+    const read = await driver.read();
+    await write();
+    const tally = await driver.commit(read, driver.work(kind));
+    return { tally, rows: await driver.rows() };
+  }
+
+  /** The index values that the rows should have. */
+  const right = ({ application }: Driver, rows: readonly AppRow[]) =>
+    rows.map((row) => {
+      const { email_index, born_city_index } = application.encryptRow(application.decryptRow(row)) as AppRow;
+      return { email_index, born_city_index };
+    });
+  const kept = (rows: readonly AppRow[]) =>
+    rows.map(({ email_index, born_city_index }) => ({ email_index, born_city_index }));
+
+  it.each([
+    [
+      'of value and index',
+      ({ application }: Driver) => {
+        const { email, email_index } = application.encryptRow(wholeRow('newer')) as AppRow;
+        return { email, email_index };
+      },
+    ],
+    [
+      'of the value alone, by an application that knows no indexes',
+      ({ application }: Driver) => ({ email: (application.encryptRow(wholeRow('newer')) as AppRow)['email'] }),
+    ],
+    ['of plaintext', () => ({ email: 'newer' })],
+    ['of NULL', () => ({ email: null })],
+    ['of another column of a compound index', () => ({ city: 'Kiel' })],
+    ['of the index', () => ({ email_index: 'abcdef', born_city_index: 'fedcba' })],
+    ['of the tenant of plaintext', () => ({ org: 'b' })],
+  ])('%s is not lost, and the index is that of the newer row', async (_what, written) => {
+    await withDriver(async (driver) => {
+      const values = written(driver);
+      const { tally, rows } = await raced(driver, 'encrypt', () => driver.set(1, values));
+      for (const { skipped, failed } of Object.values(tally)) expect([skipped, failed]).toEqual([0, 0]);
+      expect(kept(rows)).toEqual(right(driver, rows));
+      const [first] = rows as [AppRow];
+      const plain = driver.application.decryptRow(first) as AppRow;
+      if ('email' in values) expect(plain['email']).toBe(values.email === null ? null : 'newer');
+      if ('city' in values) expect(plain['city']).toBe('Kiel');
+      if ('org' in values) expect(plain['org']).toBe('b');
+      expect(driver.application.decryptRow(rows[1] as AppRow)).toMatchObject({ email: 'two', city: 'Bonn' });
+    });
+  });
+
+  it('while `index` makes it leaves no stale index beside a newer value either', () =>
+    withDriver(async (driver) => {
+      await driver.commit(await driver.read(), driver.work('encrypt'));
+      await driver.set(1, { email_index: null, born_city_index: null });
+      await driver.set(2, { email_index: 'wrong' });
+      const { email } = driver.application.encryptRow(wholeRow('newer')) as AppRow;
+      const { rows } = await raced(driver, 'index', async () => {
+        await driver.set(1, { email });
+        await driver.set(2, { email: null });
+      });
+      expect(kept(rows)).toEqual(right(driver, rows));
+      expect(driver.application.decryptRow(rows[0] as AppRow)).toMatchObject({ email: 'newer' });
+      expect(rows[1]).toMatchObject({ email: null, email_index: null });
     }));
 });

@@ -1,4 +1,4 @@
-import { defineModel, encryptedString, type Model } from 'fieldseal';
+import { blindIndex, codecs, defineModel, encrypted, encryptedString, type Model } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import type { RunKind } from '../../src/store/store.js';
 import { postgresPreflight } from '../../src/sweep/postgres-preflight.js';
@@ -371,5 +371,141 @@ it('a declaration is refused with every objection at once', async () => {
       'The declaration does not fit: a.phone stands in a CHECK constraint; a.phone stands in a UNIQUE key; ' +
       'a.fax has the type integer, which does not keep text as it is; make it text; b.phone2 is not in the database; ' +
       'the table d is not in the database.',
+  });
+});
+
+/** One column bound to everything that there is, with its index. */
+const BOUND_TABLE = {
+  primaryKey: ['org', 'id'],
+  tenant: 'org',
+  subject: 'person',
+  rows: 1_000_000,
+  columns: {
+    phone: encrypted(codecs.string({ length: 20 }), {
+      ...{ scheme: 'xaes-subject', boundTo: 'row', storage: 'bytes' },
+      ...{ distinct: 1_000_000, commonest: 1e-6 },
+    }),
+  },
+  indexes: { phone_index: blindIndex('phone', { bits: 17 }) },
+};
+const BOUND = defineModel({ t: BOUND_TABLE }) as Model;
+const boundSql = ({ table = 't', id = 'int', org = 'text', person = 'text', phone = 'bytea', index = 'text' } = {}) =>
+  `CREATE TABLE ${table} (id ${id}, org ${org}, person ${person}, phone ${phone}, phone_index ${index}, PRIMARY KEY (org, id))`;
+
+describe('a column with context and an index', () => {
+  it('is read with what it is bound to, and with its index by those who look after that', async () => {
+    const kinds = await Promise.all(
+      (['encrypt', 'rotate', 'index'] as const).map((kind) => swept(boundSql(), { model: BOUND, kind })),
+    );
+    expect(kinds.map((table) => [table?.indexes?.map(({ column }) => column), table?.context])).toEqual([
+      [['phone_index'], ['person']],
+      [[], ['person']],
+      [['phone_index'], ['person']],
+    ]);
+    expect(kinds[2]).toMatchObject({ indexesOnly: true });
+  });
+
+  it('is refused without the columns that it needs, each told once', async () => {
+    expect(await refused('CREATE TABLE t (phone bytea)', { model: BOUND })).toEqual({
+      code: 'ERR_COLUMN_NOT_FOUND',
+      message:
+        'The declaration does not fit: t.org is not in the database; t.id is not in the database; ' +
+        't.phone_index is not in the database; t.person is not in the database.',
+    });
+  });
+
+  it('is refused where its index, or its bytes, do not fit into their column', async () => {
+    const sql = [
+      boundSql({ table: 't0', index: 'text UNIQUE' }),
+      boundSql({ table: 't1', index: 'bytea' }),
+      boundSql({ table: 't2', index: 'char(6)' }),
+      boundSql({ table: 't3', index: 'varchar(5)' }),
+      boundSql({ table: 't4', index: 'varchar(6)' }),
+      boundSql({ table: 't5', phone: 'text' }),
+      boundSql({ table: 't6', phone: 'varchar(1)' }),
+    ].join('; ');
+    const model = defineModel(Object.fromEntries([0, 1, 2, 3, 4, 5, 6].map((i) => [`t${i}`, BOUND_TABLE]))) as Model;
+    const bytes = [
+      't5.phone has the type text, and is declared to be stored as bytes; make it bytea',
+      't6.phone has the type character varying(1), and is declared to be stored as bytes; make it bytea',
+    ];
+    expect(await refused(sql, { model, kind: 'index' })).toEqual({
+      code: 'ERR_COLUMN_UNSUITABLE',
+      message: `The declaration does not fit: ${[
+        't0.phone_index stands in a UNIQUE key',
+        't1.phone_index has the type bytea, which does not keep text as it is; make it text',
+        't2.phone_index has the type character(6), which does not keep text as it is; make it text',
+        't3.phone_index has the type character varying(5), too short for index values of 6 characters',
+        ...bytes,
+      ].join('; ')}.`,
+    });
+    // A rotation does not touch indexes.
+    expect((await refused(sql, { model, kind: 'rotate' })).message).toBe(
+      `The declaration does not fit: ${bytes.join('; ')}.`,
+    );
+  });
+
+  /** A table for each type, whose key, tenant and subject are of it. */
+  const ofTypes = (types: readonly string[]) => ({
+    sql: types.map((type, i) => boundSql({ table: `t${i}`, id: type, org: type, person: type })).join('; '),
+    model: defineModel(Object.fromEntries(types.map((_, i) => [`t${i}`, BOUND_TABLE]))) as Model,
+  });
+
+  it('is not bound to a key, tenant or subject that applications do not read as its text', async () => {
+    const types = ['character(5)', 'date', 'timestamp with time zone', 'boolean', 'double precision', 'inet'];
+    const more = ['jsonb', 'integer[]', 'interval', 'money', 'mybytes'];
+    const { sql, model } = ofTypes([...types, ...more]);
+    const objections = (column: string) =>
+      [...types, ...more].map(
+        (type, i) =>
+          `t${i}.${column} has the type ${type}, to which no value can be bound: applications read it as something else than its text; make it text, uuid or a whole number`,
+      );
+    const all = [...types, ...more].flatMap((_, i) => ['org', 'id', 'person'].map((column) => objections(column)[i]));
+    const given = `CREATE DOMAIN mybytes AS bytea; ${sql}`;
+    expect(await refused(given, { model })).toEqual({
+      code: 'ERR_COLUMN_UNSUITABLE',
+      message: `The declaration does not fit: ${all.join('; ')}.`,
+    });
+    // What opens already may be rotated all the same.
+    await expect(swept(given, { model, kind: 'rotate' })).resolves.toBeDefined();
+  });
+
+  it('is bound to a key, tenant or subject that they do', async () => {
+    const types = [
+      'smallint',
+      'int',
+      'bigint',
+      'numeric',
+      'text',
+      'varchar(5)',
+      'uuid',
+      'name',
+      'mood',
+      'citext',
+      'mytext',
+    ];
+    const { sql, model } = ofTypes(types);
+    const given = `CREATE TYPE mood AS ENUM ('ok'); CREATE DOMAIN mytext AS text; CREATE EXTENSION citext; ${sql}`;
+    expect((await preflight(given, { model })).tables).toHaveLength(types.length);
+  });
+
+  it('is bound to a key of bytes, and not to a tenant or subject of bytes', async () => {
+    const { message } = await refused(boundSql({ id: 'bytea', org: 'bytea', person: 'bytea' }), { model: BOUND });
+    expect([...message.matchAll(/t\.(\w+) has/g)].map(([, column]) => column)).toEqual(['org', 'person']);
+  });
+
+  it('bound to its column alone has no key to mind', async () => {
+    const model = defineModel({
+      t: { primaryKey: 'id', columns: { phone: encrypted(codecs.string(), { scheme: 'xaes' }) } },
+    }) as Model;
+    await expect(swept('CREATE TABLE t (id date PRIMARY KEY, phone text)', { model })).resolves.toBeDefined();
+  });
+
+  it('is checked in every partition', async () => {
+    const sql = `CREATE TABLE t (id int, org text, person text, phone bytea, phone_index varchar(5), PRIMARY KEY (org, id)) PARTITION BY LIST (org);
+      CREATE TABLE t_a PARTITION OF t FOR VALUES IN ('a')`;
+    expect((await refused(sql, { model: BOUND })).message).toBe(
+      'The declaration does not fit: t.phone_index has the type character varying(5), too short for index values of 6 characters.',
+    );
   });
 });

@@ -1,5 +1,6 @@
-import { defineModel, encryptedString } from 'fieldseal';
+import { blindIndex, codecs, defineModel, encrypted, encryptedString, type Model } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
+import type { RunKind } from '../../src/store/store.js';
 import { sqlitePreflight } from '../../src/sweep/sqlite-preflight.js';
 import { refusalOf } from '../refusal.js';
 import { withSqlite } from './with-sqlite.js';
@@ -9,13 +10,15 @@ interface Declared {
   readonly columns?: readonly string[];
   readonly primaryKey?: string | readonly string[];
   readonly allowTriggers?: boolean;
+  readonly model?: Model;
+  readonly kind?: RunKind;
 }
 
 function preflight(sql: string, declared: Declared = {}) {
-  const { table = 't', columns = ['phone'], primaryKey = 'id', allowTriggers = false } = declared;
+  const { table = 't', columns = ['phone'], primaryKey = 'id', allowTriggers = false, kind = 'encrypt' } = declared;
   const declaration = Object.fromEntries(columns.map((column) => [column, encryptedString()]));
-  const model = defineModel({ [table]: { primaryKey, columns: declaration } });
-  return withSqlite(sql, (db) => sqlitePreflight(db, model, { kind: 'encrypt', allowTriggers }));
+  const model = declared.model ?? (defineModel({ [table]: { primaryKey, columns: declaration } }) as Model);
+  return withSqlite(sql, (db) => sqlitePreflight(db, model, { kind, allowTriggers }));
 }
 
 const sweptTable = (sql: string, declared?: Declared) => preflight(sql, declared).tables[0];
@@ -285,6 +288,119 @@ describe('a declaration', () => {
         'The declaration does not fit: a.phone stands in a CHECK constraint; a.phone stands in a UNIQUE key; ' +
         'a.fax has the type REAL, which does not keep text as it is; make it TEXT; b.phone2 is not in the database; ' +
         'the table d is not in the database.',
+    });
+  });
+});
+
+/** One column bound to everything that there is, with its index. */
+const BOUND = defineModel({
+  t: {
+    primaryKey: ['org', 'id'],
+    tenant: 'org',
+    subject: 'person',
+    rows: 1_000_000,
+    columns: {
+      phone: encrypted(codecs.string({ length: 20 }), {
+        ...{ scheme: 'xaes-subject', boundTo: 'row', storage: 'bytes' },
+        ...{ distinct: 1_000_000, commonest: 1e-6 },
+      }),
+    },
+    indexes: { phone_index: blindIndex('phone', { bits: 17 }) },
+  },
+}) as Model;
+const boundSql = (columns: string, key = 'PRIMARY KEY (org, id)') =>
+  `CREATE TABLE t (id INTEGER NOT NULL, org TEXT NOT NULL, ${columns}, ${key})`;
+
+describe('a column with context and an index', () => {
+  const fits = boundSql('person TEXT, phone BLOB, phone_index TEXT');
+  const contextFor = (kind: RunKind, sql = fits) => {
+    const table = sweptTable(sql, { model: BOUND, kind });
+    return [table?.fields.map(({ column }) => column), table?.indexes?.map(({ column }) => column), table?.context];
+  };
+
+  it('is read with what it is bound to, and with its index by those who look after that', () => {
+    expect(contextFor('encrypt')).toEqual([['phone'], ['phone_index'], ['person']]);
+    expect(contextFor('rotate')).toEqual([['phone'], [], ['person']]);
+    expect(sweptTable(fits, { model: BOUND, kind: 'index' })).toMatchObject({ indexesOnly: true });
+    // A tenant in a key that may be NULL is read apart: such a row is walked by its rowid.
+    const nullable =
+      'CREATE TABLE t (id INTEGER, org TEXT, person TEXT, phone BLOB, phone_index TEXT, PRIMARY KEY (org, id))';
+    expect(contextFor('encrypt', nullable)[2]).toEqual(['org', 'person']);
+  });
+
+  it('is refused without the columns that it needs, each told once', () => {
+    expect(refused('CREATE TABLE t (phone BLOB)', { model: BOUND })).toEqual({
+      code: 'ERR_COLUMN_NOT_FOUND',
+      message:
+        'The declaration does not fit: t.org is not in the database; t.id is not in the database; ' +
+        't.phone_index is not in the database; t.person is not in the database.',
+    });
+    expect(refused(boundSql('phone BLOB, phone_index TEXT'), { model: BOUND, kind: 'rotate' })).toEqual({
+      code: 'ERR_COLUMN_NOT_FOUND',
+      message: 'The declaration does not fit: t.person is not in the database.',
+    });
+  });
+
+  it.each([
+    ['UNIQUE', boundSql('person TEXT, phone BLOB, phone_index TEXT UNIQUE'), 'stands in a UNIQUE key'],
+    [
+      'a number',
+      boundSql('person TEXT, phone BLOB, phone_index INTEGER'),
+      'has the type INTEGER, which does not keep text as it is; make it TEXT',
+    ],
+    [
+      'checked',
+      boundSql("person TEXT, phone BLOB, phone_index TEXT CHECK (phone_index <> '')"),
+      'stands in a CHECK constraint',
+    ],
+    [
+      'generated',
+      boundSql('person TEXT, phone BLOB, phone_index TEXT AS (hex(phone)) STORED'),
+      'is a generated column',
+    ],
+  ])('is refused where the index column is %s', (_name, sql, text) => {
+    expect(refused(sql, { model: BOUND }).message).toContain(`t.phone_index ${text}`);
+    expect(refused(sql, { model: BOUND }).code).toBe('ERR_COLUMN_UNSUITABLE');
+    if (_name !== 'generated') expect(() => sweptTable(sql, { model: BOUND, kind: 'rotate' })).not.toThrow();
+  });
+
+  it('takes bytes into any column but one of a strict table that keeps none', () => {
+    expect(contextFor('encrypt', boundSql('person TEXT, phone TEXT, phone_index TEXT'))[0]).toEqual(['phone']);
+    const strict = (type: string) => `${boundSql(`person TEXT, phone ${type}, phone_index TEXT`)} STRICT`;
+    for (const type of ['BLOB', 'ANY']) expect(contextFor('encrypt', strict(type))[0]).toEqual(['phone']);
+    expect(refused(strict('TEXT'), { model: BOUND })).toEqual({
+      code: 'ERR_COLUMN_UNSUITABLE',
+      message: 'The declaration does not fit: t.phone has the type TEXT, which does not keep bytes; make it BLOB.',
+    });
+  });
+
+  it('minds triggers on the columns that the run writes alone', () => {
+    const trigger = (column: string) => `${fits}; CREATE TRIGGER g UPDATE OF ${column} ON t BEGIN SELECT 1; END`;
+    expect(refused(trigger('phone_index'), { model: BOUND, kind: 'index' }).code).toBe('ERR_TABLE_TRIGGERS');
+    expect(sweptTable(trigger('phone'), { model: BOUND, kind: 'index' })).toBeDefined();
+    expect(sweptTable(trigger('phone_index'), { model: BOUND, kind: 'rotate' })).toBeDefined();
+    expect(sweptTable(trigger('person'), { model: BOUND, kind: 'encrypt' })).toBeDefined();
+  });
+
+  it('cannot have a key column for its index', () => {
+    const declared = (index: string) =>
+      defineModel({
+        t: {
+          primaryKey: 'id',
+          rows: 1_000_000,
+          columns: { phone: encrypted(codecs.string(), { distinct: 1_000_000, commonest: 1e-6 }) },
+          indexes: { [index]: blindIndex('phone', { bits: 17 }) },
+        },
+      });
+    expect(refusalOf(() => declared('id'))).toEqual({
+      code: 'ERR_CONTEXT_ENCRYPTED',
+      message: 'The model has 1 mistake(s): t.id: a column of the primary key cannot be an index.',
+    });
+    // SQLite does not mind the case of names, and the model does.
+    const sql = 'CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, phone TEXT)';
+    expect(refused(sql, { model: declared('ID') as Model })).toEqual({
+      code: 'ERR_COLUMN_UNSUITABLE',
+      message: 'The declaration does not fit: t.ID stands in a UNIQUE key.',
     });
   });
 });

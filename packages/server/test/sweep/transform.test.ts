@@ -1,9 +1,11 @@
 import fc from 'fast-check';
-import { encryptedString, Field } from 'fieldseal';
+import { codecs, encrypted, encryptedString, Field } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import type { RunKind } from '../../src/store/store.js';
 import {
+  countUnder,
   FAILURE_REASONS,
+  indexOutcome,
   leftToDo,
   type Outcome,
   type StoredValue,
@@ -183,5 +185,109 @@ describe('a reason', () => {
       'no_index',
       'wrong_index',
     ]);
+  });
+});
+
+describe('a column that changes its scheme', () => {
+  const context = { primaryKey: 'id' };
+  const declare = (scheme: 'fernet' | 'xaes', alsoReads: readonly ('fernet' | 'xaes')[] = []) =>
+    new Field('t', 'phone', encrypted(codecs.string(), { scheme, alsoReads }), context) as Field<unknown>;
+  const [fernet, xaes] = [declare('fernet', ['xaes']), declare('xaes', ['fernet'])];
+  const ran = (kind: RunKind, field: Field<unknown>, stored: StoredValue) =>
+    transformRecord(TRANSFORMS[kind], ring, { field, stored }).outcome;
+  const written = (kind: RunKind, field: Field<unknown>, stored: StoredValue) => {
+    const outcome = ran(kind, field, stored);
+    if (outcome.kind !== 'write') throw new Error(`${kind}: ${outcome.kind}`);
+    return { ...outcome, value: outcome.value as string };
+  };
+  const bound = xaes.encryptNow(ring, TEXT) as string;
+
+  it('is moved by `encrypt` alone, in either direction, to the key that writes', () => {
+    const there = written('encrypt', xaes, OLD_TOKEN);
+    expect([there.holds, ran('encrypt', xaes, there.value)]).toEqual(['v2', { kind: 'current', holds: 'v2' }]);
+    const back = written('encrypt', fernet, there.value);
+    expect([back.holds, primary.decrypt(back.value)]).toEqual(['v2', TEXT]);
+  });
+
+  it('is rotated in the scheme that each token has', () => {
+    const { holds, value } = written('rotate', xaes, OLD_TOKEN);
+    expect([holds, primary.decrypt(value)]).toEqual(['fernet v2', TEXT]);
+    expect(ran('rotate', xaes, value)).toEqual({ kind: 'current', holds: 'fernet v2' });
+    expect(ran('rotate', fernet, bound)).toEqual({ kind: 'current', holds: 'xaes v2' });
+  });
+
+  it('is verified by what its declaration reads', () => {
+    expect(ran('verify', xaes, OLD_TOKEN)).toEqual({ kind: 'current', holds: 'fernet v1' });
+    expect(ran('verify', declare('xaes'), OLD_TOKEN)).toEqual({ kind: 'failed', reason: 'no_key' });
+    expect(ran('verify', declare('fernet'), bound)).toEqual({ kind: 'failed', reason: 'no_key' });
+    // Without being declared it is met all the same by those who are to change it.
+    expect(written('decrypt', declare('xaes'), OLD_TOKEN).value).toBe(TEXT);
+    expect(written('encrypt', declare('xaes'), OLD_TOKEN).holds).toBe('v2');
+  });
+
+  it('leaves to do what is in the other scheme, or under another key', () => {
+    const found = { v2: 1, 'fernet v1': 10, 'fernet v2': 100, plaintext: 1000, erased: 10_000 };
+    expect(leftToDo('encrypt', null, found)).toBe(1110);
+    expect(leftToDo('rotate', 'v2', found)).toBe(10);
+    expect(leftToDo('decrypt', null, found)).toBe(111);
+    expect([countUnder('v1', found), countUnder('v2', found), countUnder('v3', found)]).toEqual([10, 101, 0]);
+  });
+});
+
+describe('a value that is none of its column’s type', () => {
+  const field = new Field('t', 'age', encrypted(codecs.integer(), { alsoReads: ['plaintext'] })) as Field<unknown>;
+  const ran = (kind: RunKind, stored: StoredValue) =>
+    transformRecord(TRANSFORMS[kind], ring, { field, stored }).outcome;
+
+  it('is reported by those who read it, and moved by a rotation, which does not', () => {
+    for (const kind of ['encrypt', 'verify'] as const) {
+      const stored = kind === 'encrypt' ? 'old' : older.encrypt('old');
+      expect(ran(kind, stored)).toEqual({ kind: 'failed', reason: 'not_value' });
+    }
+    expect(ran('decrypt', older.encrypt('old'))).toEqual({ kind: 'failed', reason: 'not_value' });
+    expect(ran('rotate', older.encrypt('old'))).toMatchObject({ kind: 'write', holds: 'v2' });
+    expect(transformRecord(verifyingTransform('encrypt'), ring, { field, stored: 'old' }).outcome.kind).toBe('failed');
+  });
+});
+
+describe('an index value', () => {
+  const [first, second] = [
+    { version: 'v2', value: 'aa' },
+    { version: 'v1', value: 'bb' },
+  ] as const;
+  const table: [string, typeof expected, StoredValue | null, readonly [unknown, unknown, unknown]][] = [];
+  const expected: readonly { version: string; value: string }[] = [first, second];
+  const current = (holds: string) => ({ kind: 'current', holds });
+  const write = (value: string | null, holds: string) => ({ kind: 'write', value, holds });
+  const failed = (reason: string) => ({ kind: 'failed', reason });
+  table.push(
+    ['of the key that writes', expected, 'aa', [current('index v2'), current('index v2'), current('index v2')]],
+    ['of the key that goes', expected, 'bb', [write('aa', 'index v2'), current('index outdated'), current('index v1')]],
+    ['that is another', expected, 'cc', [write('aa', 'index v2'), current('index outdated'), failed('wrong_index')]],
+    [
+      'that is bytes',
+      expected,
+      Buffer.from('aa'),
+      [write('aa', 'index v2'), current('index outdated'), failed('wrong_index')],
+    ],
+    ['that is a number', expected, 7n, [write('aa', 'index v2'), current('index outdated'), failed('wrong_index')]],
+    ['that is not there', expected, null, [write('aa', 'index v2'), current('index outdated'), failed('no_index')]],
+    ['of NULL', [], 'aa', [write(null, 'index cleared'), current('index outdated'), failed('wrong_index')]],
+    ['of NULL that is NULL', [], null, [null, null, null]],
+  );
+
+  it.each(table)('%s is mended, counted as left, or told', (_what, wanted, stored, outcomes) => {
+    const kinds = [TRANSFORMS.index, verifyingTransform('index'), TRANSFORMS.verify];
+    expect(kinds.map((transform) => indexOutcome(transform, wanted, stored))).toEqual(outcomes);
+    expect(indexOutcome(TRANSFORMS.encrypt, wanted, stored)).toEqual(outcomes[0]);
+    expect(indexOutcome(verifyingTransform('encrypt'), wanted, stored)).toEqual(outcomes[1]);
+  });
+
+  it('is left to do for those who write it, and nobody’s token', () => {
+    const found = { 'index outdated': 1, 'index v1': 10, 'index v2': 100, 'index cleared': 1000 };
+    expect(
+      (['encrypt', 'index', 'rotate', 'decrypt', 'verify'] as const).map((kind) => leftToDo(kind, 'v2', found)),
+    ).toEqual([1, 1, 0, 0, 0]);
+    expect([countUnder('v1', found), countUnder('v2', found)]).toEqual([0, 0]);
   });
 });
