@@ -1,6 +1,7 @@
 /** Checks a declaration that may come from anywhere, and lists every mistake at once. */
 import { type ErrorCode, FieldsealError, isFieldsealError, type Mistake } from '../errors.js';
 import type { Model, TableDeclaration } from './model.js';
+import { assertNormalisers } from './normaliser.js';
 import { splitContextId } from './place.js';
 import { assertIndexBits, columnBudgetBits } from './plan-index.js';
 import type { SchemeName } from './scheme.js';
@@ -34,6 +35,15 @@ function isContextId(value: unknown): boolean {
   if (!isName(value)) return false;
   const { table, column } = splitContextId(value);
   return value.includes('.') && table !== '' && column !== '';
+}
+
+function normalisersMistake(steps: unknown): string | null {
+  try {
+    assertNormalisers(steps);
+    return null;
+  } catch (error) {
+    return (error as TypeError).message;
+  }
 }
 
 /** Collects the mistakes of one table. */
@@ -153,7 +163,9 @@ class TableCheck {
       if (!on.includes(name)) mistake(`normalise names ${name}, which the index is not made of`);
       const codec = this.#columns.find(([known]) => known === name)?.[1]?.['codec'];
       const isString = isObject(codec) && codec['name'] === 'string';
-      if (Array.isArray(steps) && steps.length > 0 && !isString)
+      const text = normalisersMistake(steps);
+      if (text !== null) mistake(`${name}: ${text}`);
+      else if ((steps as unknown[]).length > 0 && !isString)
         mistake(`only text is normalised, and ${name} is not text`);
     }
     if (!isContextId(contextId)) mistake("contextId is a name such as 'table.column'");

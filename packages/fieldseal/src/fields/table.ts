@@ -1,6 +1,6 @@
 /** A declared table as an application uses it: rows are encrypted and decrypted whole, with their indexes. */
 import { Secret } from '../core/secret.js';
-import { FieldsealError } from '../errors.js';
+import { type ErrorCode, FieldsealError, isFieldsealError } from '../errors.js';
 import type { Keyring } from '../keys/keyring.js';
 import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
 import { BlindIndex } from './blind-index.js';
@@ -26,6 +26,8 @@ export interface TableOptions {
 
 /** How `decryptRow` hands values out: as they are, masked for display, or as `Secret`s of their codec's bytes. */
 export type DecryptedAs = 'values' | 'masked' | 'secrets';
+
+const BEYOND_LIMITS: readonly ErrorCode[] = ['ERR_VALUE_TOO_LONG', 'ERR_VALUE_OUT_OF_RANGE'];
 
 type ColumnsOf<Declared> = Declared extends { readonly columns: infer Columns } ? Columns : never;
 type IndexesOf<Declared> = Declared extends { readonly indexes: infer Indexes } ? Indexes : never;
@@ -168,7 +170,7 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
   matches(index: keyof IndexesOf<Declaration[Name]> & string, values: ContextRow, row: ContextRow): boolean {
     const found = this.#index(index);
     const wanted = found.parts(values);
-    const actual = found.parts(row);
+    const actual = partsOf(found, row);
     if (wanted === null || actual === null) return false;
     return wanted.every((part, i) => part.equals(actual[i] as Buffer));
   }
@@ -213,6 +215,17 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
   }
 }
 
+/** A row's parts; null also for a value from before its column's limits were narrowed: nobody can look for one any more. */
+function partsOf(index: BlindIndex, row: ContextRow): readonly Buffer[] | null {
+  try {
+    return index.parts(row);
+  } catch (error) {
+    const isBeyond = isFieldsealError(error) && BEYOND_LIMITS.includes(error.code);
+    if (isBeyond) return null;
+    throw error;
+  }
+}
+
 /** A value, and what its codec makes of it. */
 interface Revealed {
   readonly value: unknown;
@@ -233,7 +246,7 @@ function cacheKey(field: Field<unknown>, place: Place): string | null {
     const subject = field.needsSubject ? place.subject.subject : '';
     return `${field.table}.${field.column} ${place.associatedData('cache', 0, subject).toString('latin1')}`;
   } catch (error) {
-    if (error instanceof FieldsealError) return null;
+    if (isFieldsealError(error)) return null;
     throw error;
   }
 }

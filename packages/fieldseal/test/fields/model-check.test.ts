@@ -366,3 +366,18 @@ describe('mistakes of several kinds', () => {
     }
   });
 });
+
+describe('the normalisers of an index made by hand', () => {
+  it.each([
+    ['a text in the place of a list', 'trim'],
+    ['a name that does not exist', ['upper-case']],
+  ])('are refused when the model is made: %s', (_name, steps) => {
+    const email = encryptedString({ distinct: 900_000, commonest: 1e-6 });
+    const index = { ...blindIndex('email', { bits: 12 }), normalise: { email: steps } };
+    const names = 'lower-case, trim, nfkc, digits, last-four, email-domain';
+    expectMistakes({ primaryKey: 'id', rows: 1_000_000, columns: { email }, indexes: { email_index: index } }, [
+      'email_index',
+      `email: normalise is a list of ${names} or functions`,
+    ]);
+  });
+});

@@ -136,6 +136,11 @@ describe('an index of a row', () => {
     expect(found.map(({ email }) => email)).toEqual([' wanted@x.com']);
   });
 
+  it('matches no value from before its column was made shorter, and does not stop at it', () => {
+    const wanted = { email: 'jane@x.com' };
+    expect(users.matches('email_index', wanted, { email: `jane@x.com${' '.repeat(1000)}` })).toBe(false);
+  });
+
   it('matches all of its columns, as they are normalised, and never null', () => {
     const wanted = { first: 'JANE', born: '1990-05-01' };
     expect(users.matches('name_index', wanted, { first: 'jane', born: '1990-05-01' })).toBe(true);

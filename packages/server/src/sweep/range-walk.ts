@@ -127,19 +127,26 @@ export async function walkRange(
     else await setImmediate();
   }
 
-  /** Reads and commits one batch; once more from the start when a row got another subject meanwhile. */
+  /**
+   * Reads and commits one batch. A row that got another subject meanwhile wants a key that is not loaded: then the subjects
+   * of now are loaded too, and the same rows are committed once more, since a part of them may be by then.
+   */
   async function batchOf(): Promise<{ rows: readonly SweptRow[]; committed: Tally }> {
+    const readOf = (limit: number) => retryBusy(() => database.read(table, part, cursor, limit));
+    const rows = await readOf(BATCH_ROWS);
+    const last = rows.at(-1)?.key ?? cursor;
+    const checkpoint = { cursor: last && encodeRowKey(last), done: rows.length < BATCH_ROWS, tally };
+    let known = rows;
     for (let tries = 1; ; tries++) {
-      const rows = await retryBusy(() => database.read(table, part, cursor, BATCH_ROWS));
-      await loadSubjects(context, table, rows);
-      const last = rows.at(-1)?.key ?? cursor;
-      const checkpoint = { cursor: last && encodeRowKey(last), done: rows.length < BATCH_ROWS, tally };
+      await loadSubjects(context, table, known);
       try {
         return { rows, committed: await retryBusy(() => commit(rows, work, checkpoint)) };
       } catch (error) {
         const isUnprepared = isFieldsealError(error) && error.code === 'ERR_SUBJECT_KEY_NOT_LOADED';
         if (!isUnprepared || tries === BUSY_TRIES) throw error;
       }
+      // Twice as many: rows may have come in between.
+      known = [...rows, ...(await readOf(2 * BATCH_ROWS))];
     }
   }
 }

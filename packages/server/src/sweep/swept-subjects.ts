@@ -36,6 +36,8 @@ export function sweptSubjects(keys: SubjectKeys, absent: AbsentSubjects): SweptS
     async prepare(names) {
       refused.clear();
       pretended.clear();
+      // Loaded keys are not read again: an erasure during the sweep is learned of here, batch by batch.
+      await keys.refresh();
       try {
         await keys.load(names);
         return;

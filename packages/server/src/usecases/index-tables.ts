@@ -1,6 +1,7 @@
 /** `index`: every blind index value made, mended, or moved to a new key of the indexes. */
-import { addKey, disableKey, FieldsealError, type KeyringSnapshot } from 'fieldseal';
+import { addKey, disableKey, type FieldsealConfig, FieldsealError, type KeyringSnapshot, promoteKey } from 'fieldseal';
 import type { Run, Store } from '../store/store.js';
+import { declaredTables } from '../sweep/declared-table.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
 import { driveRun, dryRun, findOrCreateRun, findUnfinished, passContext, type SweepOptions } from './drive-run.js';
@@ -17,23 +18,40 @@ export interface IndexOptions extends SweepOptions {
 
 const PURPOSE = 'blind-index';
 
-/** The new key and the run that is to use it, committed together. A key that an earlier run left unused is taken first. */
-async function startRotation(store: Store, keyring: ServiceKeyring): Promise<Run> {
-  const { ring } = keyring;
+/** The ring with the key that comes next, not yet primary: one that an earlier run left unused, or else a random one. */
+function withNextKey(ring: KeyringSnapshot): { readonly ring: KeyringSnapshot; readonly version: string } {
   const unused = ring.keys.find(({ purpose, state }) => purpose === PURPOSE && state === 'pending');
-  const added = unused ? null : addKey(ring, null, 'pending', Date.now(), PURPOSE);
-  const newRun = {
-    kind: 'index' as const,
-    oldKeyVersion: ring.purposeKey(PURPOSE)?.version ?? null,
-    newKeyVersion: added?.version ?? (unused?.version as string),
-    notes: null,
-    initiatedBy: 'cli',
-  };
+  return unused ? { ring, version: unused.version } : addKey(ring, null, 'pending', Date.now(), PURPOSE);
+}
+
+function presentVersion(ring: KeyringSnapshot): string | null {
+  return ring.purposeKey(PURPOSE)?.version ?? null;
+}
+
+/** The new key and the run that is to use it, committed together. */
+async function startRotation(store: Store, keyring: ServiceKeyring): Promise<Run> {
+  const { ring, version } = withNextKey(keyring.ring);
+  const oldKeyVersion = presentVersion(ring);
+  const newRun = { kind: 'index' as const, oldKeyVersion, newKeyVersion: version, notes: null, initiatedBy: 'cli' };
   return findOrCreateRun(store, newRun, async (tx) => {
-    if (!added) return;
-    await changeKeyring(tx, keyring, added.ring);
-    await auditKey(tx, 'key_added', added.version, { purpose: PURPOSE, state: 'pending', adopted: false });
+    if (ring === keyring.ring) return;
+    await changeKeyring(tx, keyring, ring);
+    await auditKey(tx, 'key_added', version, { purpose: PURPOSE, state: 'pending', adopted: false });
   });
+}
+
+/** The report that the real run would begin with. */
+async function tryIndexes(
+  deps: Dependencies,
+  open: OpenTables,
+  given: KeyringSnapshot,
+  options: IndexOptions,
+): Promise<SweepReport> {
+  const present = ringToTry(given, open);
+  if (!options.rotate) return dryRun(passContext(deps, 'index', null, present, open, options), null);
+  const { ring, version } = withNextKey(present);
+  const context = passContext(deps, 'index', version, promoteKey(ring, version, PURPOSE), open, options);
+  return dryRun(context, presentVersion(present));
 }
 
 async function unfinishedOrNew(store: Store, keyring: ServiceKeyring, { rotate }: IndexOptions): Promise<Run> {
@@ -63,8 +81,8 @@ async function disableOld(deps: Dependencies, store: Store): Promise<void> {
   });
 }
 
-function assertIndexes({ tables }: OpenTables): void {
-  if (tables.length > 0) return;
+function assertIndexes(config: FieldsealConfig | null): void {
+  if (config && declaredTables(config.model, 'index').length > 0) return;
   throw new FieldsealError('ERR_INDEX_NOT_FOUND', 'The configuration declares no blind index; there is nothing to do.');
 }
 
@@ -80,15 +98,15 @@ export async function indexTables(deps: Dependencies, options: IndexOptions): Pr
     readOnly: options.dryRun,
     dryRun: options.dryRun,
     allowTriggers: options.allowTriggers,
-    check: (_config, reading) => openServiceKeyring(reading, keys, false),
+    async check(config, reading) {
+      assertIndexes(config);
+      await openServiceKeyring(reading, keys, false);
+    },
   });
   try {
-    assertIndexes(open);
     const opened = await openServiceKeyring(open.store, keys, !options.dryRun);
     adviseRootKey(deps, opened);
-    if (options.dryRun) {
-      return await dryRun(passContext(deps, 'index', null, ringToTry(opened.ring, open), open, options), null);
-    }
+    if (options.dryRun) return await tryIndexes(deps, open, opened.ring, options);
     const keyring = await withPurposeKey(open.store, opened, PURPOSE);
     const run = await unfinishedOrNew(open.store, keyring, options);
     const report = await driveRun(deps, open, run, options, async (claimed) =>

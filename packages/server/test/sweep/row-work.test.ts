@@ -83,8 +83,8 @@ const MODEL = defineModel({
       notes_index: blindIndex('notes', { bits: 17 }),
     },
   },
-}) as Model;
-const DECLARED = MODEL.tables['t'] as Model['tables'][string];
+});
+const DECLARED = (MODEL as Model).tables['t'] as Model['tables'][string];
 const boundFields = tableFields('t', DECLARED);
 const BOUND: SweptTable = {
   ...{ name: 't', keyColumns: ['id'], rowidName: null, fields: boundFields },

@@ -18,7 +18,7 @@ const DECLARED = (
 ).tables['t'] as Model['tables'][string];
 const fields = tableFields('t', DECLARED);
 const [index] = tableIndexes('t', DECLARED, fields);
-const pair = { ...index, column: 'pair_index', fields } as NonNullable<typeof index>;
+const pair = { ...index, column: 'pair_index', fields } as unknown as NonNullable<typeof index>;
 const TABLE: SweptTable = {
   name: 't',
   keyColumns: ['Id', 'KEY'],

@@ -37,6 +37,8 @@ export interface RunOptions extends Partial<SweepOptions> {
   readonly rotate?: boolean;
   /** Stops the sweep, as by a signal, once it has done something in that pass. */
   readonly stopInPass?: number;
+  /** Stops the sweep as a signal to its process would. */
+  readonly stop?: AbortSignal;
   /** Called with everything that the command would print on its way. */
   readonly onNotice?: (notice: Notice) => void;
 }
@@ -87,7 +89,7 @@ async function withDatabase<T>(
   };
   const query: FieldsDatabase['query'] = (sql, ...parameters) => all(marked(sql), parameters);
   const name = (column: string) => `"${column}"`;
-  const depsOf = (model: Model, { stopInPass, onNotice }: RunOptions): Dependencies => {
+  const depsOf = (model: Model, { stopInPass, onNotice, stop: given }: RunOptions): Dependencies => {
     const stop = new AbortController();
     return {
       target,
@@ -96,7 +98,7 @@ async function withDatabase<T>(
       subjectRootFile: rootPath,
       loadConfig: async () => ({ keys: 'stored', model }),
       driver: { owner: 'test', isGone: () => false },
-      stop: stop.signal,
+      stop: given ?? stop.signal,
       notify(notice) {
         onNotice?.(notice);
         if (notice.type === 'progress' && notice.pass === stopInPass && notice.done > 0) stop.abort();
