@@ -267,7 +267,7 @@ describe.each(FIELDS_DATABASES)('moving indexes to a new key on %s', (_name, wit
       });
       for (const { held } of report.columns) expect(Object.keys(held)).toEqual(['index v2']);
       expect(await indexKeys(place)).toEqual(['v1 disabled', 'v2 primary']);
-      await expect.poll(() => table.lookup('email_index' as never, one)).toHaveLength(1);
+      await expect.poll(() => table.lookup('email_index' as never, one), { timeout: 10_000 }).toHaveLength(1);
       await expectFound(place, table, sample);
       expect(await place.run('verify', INDEXED)).toMatchObject({ status: 'completed' });
 
