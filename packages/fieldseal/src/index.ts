@@ -44,6 +44,7 @@ export {
   type DecryptedAs,
   type DecryptedRow,
   type EncryptedRow,
+  type ErasedAs,
   fieldsOf,
   Table,
   type TableOptions,
@@ -69,7 +70,12 @@ export {
   type StoredKeyring,
 } from './keys/stored-keyring.js';
 export { SubjectKey } from './keys/subject-key.js';
-export { openSubjectKeys, SubjectKeys, type SubjectKeysOptions } from './keys/subject-keys.js';
+export {
+  type LoadSubjectsOptions,
+  openSubjectKeys,
+  SubjectKeys,
+  type SubjectKeysOptions,
+} from './keys/subject-keys.js';
 export { describeSubjects, type SubjectId, type SubjectName, subjectName } from './keys/subject-name.js';
 export {
   type StoredSubject,

@@ -36,8 +36,8 @@ export function splitContextId(contextId: string): { readonly table: string; rea
 function incomplete(what: string, column: string): FieldsealError {
   const mend =
     what === 'primary key'
-      ? 'give it before encrypting (a key that the database makes is known only after the insert: insert the row without ' +
-        'this value and update it, or make the key in the application)'
+      ? 'give it, or select it, with the row (a key that the database makes is known only after the insert: insert the row ' +
+        'without this value and update it, or make the key in the application)'
       : 'give the row with it';
   return new FieldsealError(
     'ERR_CONTEXT_INCOMPLETE',

@@ -42,13 +42,13 @@ function boundsOf({ rows, distinct, commonest }: ColumnFacts): { values: number;
     { values: rows / 2, mend: 'a table that small is better decrypted and searched' },
     ...(distinct === undefined
       ? []
-      : [{ values: distinct / 2, mend: 'an index over several columns has more different values' }]),
+      : [{ values: distinct / 2, mend: 'search by another column, and filter what is found after decrypting it' }]),
     ...(commonest === undefined
       ? []
       : [
           {
             values: 1 / commonest,
-            mend: 'store the most frequent value as NULL, or index it together with another column',
+            mend: 'store the most frequent value as NULL, or search by another column',
           },
         ]),
   ];

@@ -39,11 +39,14 @@ export type EncryptedRow<Declared, Row> = {
   [Name in keyof Row]: Name extends keyof ColumnsOf<Declared> ? OrNull<Row[Name], Stored> : Row[Name];
 } & { [Name in keyof IndexesOf<Declared>]?: string | null };
 
+/** What becomes of the values of an erased subject: the row is refused, or they are null. */
+export type ErasedAs = 'refused' | 'null';
+
 /** A row as an application reads it. */
-export type DecryptedRow<Declared, Row, As> = {
+export type DecryptedRow<Declared, Row, As, Erased = 'refused'> = {
   [Name in keyof Row]: Name extends keyof ColumnsOf<Declared>
     ? OrNull<
-        Row[Name],
+        Erased extends 'null' ? null : Row[Name],
         As extends 'secrets' ? Secret : As extends 'masked' ? string : ValueOf<ColumnsOf<Declared>[Name]>
       >
     : Row[Name];
@@ -128,22 +131,28 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
 
   /**
    * Decrypts the declared columns that the row has; other columns pass through, index columns too.
+   * @param options `as`: values, masked texts or `Secret`s; `erased: 'null'` for lists, in which one erased subject's row must
+   * not stop the others
    * @throws FieldsealError those of `Field.decrypt`
    */
-  decryptRow<const Row extends ContextRow, const As extends DecryptedAs = 'values'>(
+  decryptRow<
+    const Row extends ContextRow,
+    const As extends DecryptedAs = 'values',
+    const Erased extends ErasedAs = 'refused',
+  >(
     row: Row,
-    options: { readonly as?: As } = {},
-  ): DecryptedRow<Declaration[Name], Row, As> {
+    options: { readonly as?: As; readonly erased?: Erased } = {},
+  ): DecryptedRow<Declaration[Name], Row, As, Erased> {
     const ring = this.#open().snapshot();
     const plain: Record<string, unknown> = { ...row };
     for (const field of this.#fields) {
       const stored = row[field.column];
       if (stored === undefined || stored === null) continue;
-      plain[field.column] = field.named(() =>
-        this.#handOut(field, ring, stored as Stored, field.placeIn(row, this.#subjects), options.as ?? 'values'),
-      );
+      const handOut = () =>
+        this.#handOut(field, ring, stored as Stored, field.placeIn(row, this.#subjects), options.as ?? 'values');
+      plain[field.column] = field.named(options.erased === 'null' ? () => orNullIfErased(handOut) : handOut);
     }
-    return plain as DecryptedRow<Declaration[Name], Row, As>;
+    return plain as DecryptedRow<Declaration[Name], Row, As, Erased>;
   }
 
   /**
@@ -212,6 +221,15 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
     // Plaintext is no secret worth keeping, and may be written in more than one way.
     if (opened.scheme !== 'plaintext') this.#cache.set(generation, key, text, opened.bytes);
     return revealed;
+  }
+}
+
+function orNullIfErased(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (error) {
+    if (isFieldsealError(error) && error.code === 'ERR_SUBJECT_ERASED') return null;
+    throw error;
   }
 }
 

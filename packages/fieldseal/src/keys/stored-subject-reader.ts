@@ -2,7 +2,13 @@
 import { FieldsealError, isFieldsealError } from '../errors.js';
 import { SubjectKey } from './subject-key.js';
 import { type SubjectName, subjectMapKey } from './subject-name.js';
-import { type StoredSubject, type StoredSubjects, SUBJECTS_AT_ONCE, type SubjectProvider } from './subject-provider.js';
+import {
+  type StoredSubject,
+  type StoredSubjects,
+  SUBJECTS_AT_ONCE,
+  type SubjectProvider,
+  type SubjectState,
+} from './subject-provider.js';
 import type { SubjectRoot } from './subject-root.js';
 
 /** What became of a stored subject: its key, or why it has none. `unreadable`: its wrap is damaged. */
@@ -12,6 +18,8 @@ export type LoadedSubject = SubjectKey | 'erased' | 'unreadable';
 export interface SubjectReading {
   /** 0: there is no subject yet. Of the first statement, when several were needed: what changed meanwhile shows next time. */
   readonly generation: number;
+  /** The fingerprint of the root in use; empty while there is no subject. */
+  readonly rootFingerprint: string;
   /** By map key. What is not stored is not in it. */
   readonly subjects: ReadonlyMap<string, LoadedSubject>;
 }
@@ -31,13 +39,13 @@ export class StoredSubjectReader {
   /** @throws FieldsealError `ERR_SUBJECT_ROOT`, and what the provider throws */
   async read(names: readonly SubjectName[]): Promise<SubjectReading> {
     const subjects = new Map<string, LoadedSubject>();
-    let generation: number | null = null;
+    let first: SubjectState | null | undefined;
     for (let start = 0; start === 0 || start < names.length; start += SUBJECTS_AT_ONCE) {
       const { stored, root } = await this.#readSome(names.slice(start, start + SUBJECTS_AT_ONCE));
-      generation ??= stored?.generation ?? 0;
+      if (first === undefined) first = stored;
       for (const row of stored?.subjects ?? []) subjects.set(subjectMapKey(row.tenant, row.subject), open(row, root));
     }
-    return { generation: generation ?? 0, subjects };
+    return { generation: first?.generation ?? 0, rootFingerprint: first?.rootFingerprint ?? '', subjects };
   }
 
   /** The root that the state is under now; where there is no state yet, the one to begin with. */

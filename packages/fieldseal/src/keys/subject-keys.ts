@@ -16,6 +16,12 @@ export interface SubjectKeysOptions {
   readonly capacity?: number;
 }
 
+/** How `load` takes subjects that have no key. */
+export interface LoadSubjectsOptions {
+  /** For a list of rows: who has no key has no value under one either. `get` refuses such a subject. */
+  readonly ignoreAbsent?: boolean;
+}
+
 const CAPACITY = 10_000;
 /** Each further attempt means that an erasure took place in the middle of the one before. */
 const ATTEMPTS = 10;
@@ -54,6 +60,7 @@ export class SubjectKeys {
   /** By map key; the least recently used first. */
   readonly #held = new Map<string, HeldSubject>();
   #generation = -1;
+  #rootFingerprint = '';
   /** Milliseconds of the monotonic clock. */
   #confirmedAtMs = Number.NEGATIVE_INFINITY;
   #adopting: Promise<void> | null = null;
@@ -105,11 +112,11 @@ export class SubjectKeys {
    * @throws FieldsealError `ERR_SUBJECT_NOT_FOUND` when some have no key: the others are loaded then; `ERR_CONTEXT_TYPE`;
    * `ERR_SUBJECT_ROOT`; and what the provider throws. RangeError for more than are held at once
    */
-  async load(subjects: Iterable<SubjectId>): Promise<void> {
+  async load(subjects: Iterable<SubjectId>, { ignoreAbsent = false }: LoadSubjectsOptions = {}): Promise<void> {
     const names = this.#distinct(subjects);
     const found = await this.#load(names);
     const absent = names.filter((name) => !found.has(mapKeyOf(name)));
-    if (absent.length === 0) return;
+    if (absent.length === 0 || ignoreAbsent) return;
     throw new FieldsealError(
       'ERR_SUBJECT_NOT_FOUND',
       `There is no key for ${describeSubjects(absent)}; make it with subjects.create([…]) or \`fieldseal subject-keys create\`.`,
@@ -215,7 +222,8 @@ export class SubjectKeys {
       const askedAtMs = performance.now();
       const reading = await this.#reader.read(wanted);
       // Another reading may have moved on meanwhile; what is older must not take the place of what is newer.
-      if (reading.generation === this.#generation) {
+      // By the root too: every erasure replaces it, and whoever sets the generation back has not the new root's wraps.
+      if (reading.generation === this.#generation && reading.rootFingerprint === this.#rootFingerprint) {
         this.#hold(wanted, reading);
         this.#confirmedAtMs = Math.max(this.#confirmedAtMs, askedAtMs);
         return reading;
@@ -231,7 +239,7 @@ export class SubjectKeys {
   /** Takes over another generation, and with it what became of everything that is held. */
   async #adoptGeneration(): Promise<void> {
     const askedAtMs = performance.now();
-    const { generation } = await this.#reader.read([]);
+    const { generation, rootFingerprint } = await this.#reader.read([]);
     const read = new Map<string, LoadedSubject | undefined>();
     // What others loaded during a reading is read after it.
     for (;;) {
@@ -246,6 +254,7 @@ export class SubjectKeys {
       else this.#held.delete(mapKey);
     }
     this.#generation = generation;
+    this.#rootFingerprint = rootFingerprint;
     this.#confirmedAtMs = askedAtMs;
   }
 

@@ -238,7 +238,7 @@ describe('the declaration of an index', () => {
     expect(mistakes?.map(({ column, text }) => [column, text])).toEqual([
       [
         'email_index',
-        'No size of the index is safe: 1000000 rows, 2 different values, a value in 0.9 of them allow 0 bits, and fewer than 10 find too little; an index over several columns has more different values',
+        'No size of the index is safe: 1000000 rows, 2 different values, a value in 0.9 of them allow 0 bits, and fewer than 10 find too little; search by another column, and filter what is found after decrypting it',
       ],
       ['plan', 'its indexes take 1 bits together, and 0 would be safe; leave one out or make them shorter'],
     ]);

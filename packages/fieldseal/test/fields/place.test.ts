@@ -12,7 +12,7 @@ const composite: ContextDeclaration = { ...declared, rowKey: ['a', 'b'] };
 
 const UUID = '0E984725-C51C-4BF4-9960-E1C80E27ABA0';
 const KEY_IS_MISSING =
-  "The value is bound to the row's primary key, and the row has no id; give it before encrypting (a key that the database makes is known only after the insert: insert the row without this value and update it, or make the key in the application).";
+  "The value is bound to the row's primary key, and the row has no id; give it, or select it, with the row (a key that the database makes is known only after the insert: insert the row without this value and update it, or make the key in the application).";
 const notContext = (what: string) => ({
   code: 'ERR_CONTEXT_TYPE',
   message: `${what} is a whole number or a text that is not empty.`,

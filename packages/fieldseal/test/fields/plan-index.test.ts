@@ -151,11 +151,11 @@ describe('a refusal names the numbers and the mend', () => {
       { rows: 1 },
     ],
     [
-      'No size of the index is safe: 1000000 rows, 300 different values allow 7 bits, and fewer than 10 find too little; an index over several columns has more different values.',
+      'No size of the index is safe: 1000000 rows, 300 different values allow 7 bits, and fewer than 10 find too little; search by another column, and filter what is found after decrypting it.',
       { rows: 1_000_000, distinct: 300 },
     ],
     [
-      'No size of the index is safe: 1000000 rows, 900000 different values, a value in 0.2 of them allow 2 bits, and fewer than 10 find too little; store the most frequent value as NULL, or index it together with another column.',
+      'No size of the index is safe: 1000000 rows, 900000 different values, a value in 0.2 of them allow 2 bits, and fewer than 10 find too little; store the most frequent value as NULL, or search by another column.',
       { rows: 1_000_000, distinct: 900_000, commonest: 0.2 },
     ],
   ])('%s', (message, known) => {

@@ -7,7 +7,7 @@ import { mask } from '../../src/fields/mask.js';
 import { defineModel } from '../../src/fields/model.js';
 import { Table } from '../../src/fields/table.js';
 import { refusalOf } from '../refusal.js';
-import { FACTS, keyring, model, row, usersOver } from './users-table.js';
+import { FACTS, keyring, model, row, usersOver, withSubjects } from './users-table.js';
 
 const users = usersOver();
 
@@ -104,4 +104,22 @@ describe('a value from before its limit was narrowed', () => {
       expect(table.decryptRow(stored, { as: 'secrets' }).email.reveal().toString()).toBe('jane@x.com');
     }
   });
+});
+
+describe('the values of an erased subject', () => {
+  it('are refused, or null where a list asks for that; those of others are as ever', () =>
+    withSubjects(async (subjects, stored) => {
+      const table = usersOver({ subjects });
+      const erased = table.encryptRow({ ...row, note: { kept: false }, phone: '+49-170-1234567' });
+      const other = table.encryptRow({ ...row, person: 43, note: { kept: true } });
+      stored.erase('42', 'acme');
+      await subjects.refresh();
+      const list = [erased, other].map((one) => table.decryptRow(one, { erased: 'null' }).note);
+      expect(list).toEqual([null, { kept: true }]);
+      expect(table.decryptRow(erased, { erased: 'null' }).phone).toBe('+49-170-1234567');
+      expect(refusalOf(() => table.decryptRow(erased))).toEqual({
+        code: 'ERR_SUBJECT_ERASED',
+        message: 'users.note: The subject "42" of the tenant "acme" was erased: nothing of it can be read or written.',
+      });
+    }));
 });

@@ -163,6 +163,14 @@ describe('the keys of subjects', () => {
     await expect(openSubjectKeys(stored)).rejects.toThrow(new Error('no connection'));
   });
 
+  it('without a key can be left out of a list that is loaded', () =>
+    withSubjects(async (keys) => {
+      await keys.create([1]);
+      await keys.load([1, 2], { ignoreAbsent: true });
+      expect(keys.get('', '1').subject).toBe('1');
+      expect(refusalOf(() => keys.get('', '2')).code).toBe('ERR_SUBJECT_KEY_NOT_LOADED');
+    }));
+
   it('whose stored secret is damaged are not given, and the others are', () =>
     withSubjects(async (keys, stored) => {
       await keys.create([1, 2]);
@@ -190,6 +198,17 @@ describe('an erasure', () => {
       expect(keys.generation).toBe(generation + 1);
       await passSeconds(60);
       expect(keys.generation).toBe(generation + 1);
+    }));
+
+  it('is learned of although somebody set the generation back: the root tells', () =>
+    withSubjects(async (keys, stored) => {
+      await keys.create([1, 2]);
+      const { generation } = keys;
+      stored.erase('1');
+      stored.state = { generation, rootFingerprint: stored.state?.rootFingerprint as string };
+      await keys.refresh();
+      expect(refusalOf(() => keys.get('', '1'))).toEqual(wasErased('The subject "1"'));
+      expect(keys.get('', '2').subject).toBe('2');
     }));
 
   it('is learned of by the next load too, and the root is read again', () =>

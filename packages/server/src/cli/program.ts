@@ -133,7 +133,7 @@ Example, the first day:
     report(result);
     if (result.status === 'completed' && !result.dryRun) {
       output.note(
-        "Once every process writes tokens, take alsoReads: ['plaintext'] out of the declaration: then nobody can slip plaintext in.",
+        'Once every process writes this way, take what alsoReads names out of the declaration: then nobody can slip plaintext or another scheme in.',
       );
     }
   });

@@ -44,7 +44,7 @@ export function addSubjectCommands({ command, dependencies, output, setExitCode 
           abandonUnreadable: flags.abandonUnreadable ?? false,
         },
       );
-      if (!report.dryRun) deps.notify({ type: 'warning', text: AFTER_ERASING });
+      if (!report.dryRun && !report.wasErased) deps.notify({ type: 'warning', text: AFTER_ERASING });
       output().result({ ...report }, renderErasure(report));
     });
 

@@ -34,6 +34,7 @@ export interface SweptRecord {
 export const FAILURE_REASONS = {
   no_key: 'a token that no key of the ring opens in its place: written under another key or elsewhere, or altered',
   plaintext: 'plaintext in a column whose declaration does not read it',
+  scheme: 'a token of a scheme that the column’s declaration does not read',
   not_text: 'not text, or not valid UTF-8',
   too_long: 'longer than the column declares',
   not_value: 'not a value of the column’s type',
@@ -120,9 +121,13 @@ function held({ scheme }: Field<unknown>, opened: Opened): string {
   return opened.scheme === scheme ? opened.keyVersion : `${opened.scheme} ${opened.keyVersion}`;
 }
 
-/** Plaintext that a column may hold for now is as it should be; elsewhere an application could not read it. */
-function plaintextOutcome(field: Field<unknown>): Outcome {
-  return field.reads('plaintext') ? { kind: 'current', holds: PLAINTEXT } : { kind: 'failed', reason: 'plaintext' };
+/**
+ * Of a value that an application could not read, although a key opens it: a sealed column's. Nothing makes a good token of
+ * it: whoever can write to the database could otherwise have his plaintext, or another row's Fernet token, made one.
+ */
+function undeclared(field: Field<unknown>, { scheme }: Opened): Outcome | null {
+  if (field.reads(scheme)) return null;
+  return { kind: 'failed', reason: scheme === 'plaintext' ? 'plaintext' : 'scheme' };
 }
 
 /** Counts under what each value is kept, whatever the declaration says: the verifying pass behind the other kinds. */
@@ -137,6 +142,8 @@ const COUNT_HELD: Transform = {
 /** The same behind `encrypt`: what cannot be encrypted was reported by the sweeping pass, and is nothing left to do. */
 const COUNT_ENCRYPTED: Transform = {
   field: (ring, { field, place }, opened) => {
+    const refused = undeclared(field, opened);
+    if (refused) return refused;
     const value = opened.decode(field.declaration.codec);
     if (opened.scheme !== field.scheme) field.encryptNow(ring, value, place);
     return { kind: 'current', holds: held(field, opened) };
@@ -152,23 +159,23 @@ export function verifyingTransform(kind: RunKind): Transform {
 
 /** The transform of each kind of run. */
 export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {
-  // Everything into the scheme that writes. A token under an older key counts as encrypted; renewing it is what a
+  // Everything that the column reads into the scheme that writes. A token under an older key counts as encrypted; renewing it is what a
   // rotation is for.
   encrypt: {
     field: (ring, { field, place }, opened) =>
       opened.scheme === field.scheme
         ? { kind: 'current', holds: held(field, opened) }
-        : {
+        : (undeclared(field, opened) ?? {
             kind: 'write',
             value: field.encryptNow(ring, opened.decode(field.declaration.codec), place),
             holds: ring.primary.version,
-          },
+          }),
     indexes: 'write',
   },
   // The plaintext stays bytes: it never becomes a JavaScript string. A token stays in its scheme.
   rotate: {
     field: (ring, { field }, opened) => {
-      if (opened.keyVersion === null) return plaintextOutcome(field);
+      if (opened.keyVersion === null) return undeclared(field, opened) ?? { kind: 'current', holds: PLAINTEXT };
       if (opened.keyVersion === ring.primary.version) return { kind: 'current', holds: held(field, opened) };
       const { version } = ring.primary;
       const holds = opened.scheme === field.scheme ? version : `${opened.scheme} ${version}`;
@@ -186,8 +193,8 @@ export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {
   index: { ...COUNT_HELD, indexes: 'write' },
   verify: {
     field: (_ring, { field }, opened) => {
-      if (opened.keyVersion === null) return plaintextOutcome(field);
-      if (!field.reads(opened.scheme)) return { kind: 'failed', reason: 'no_key' };
+      const refused = undeclared(field, opened);
+      if (refused) return refused;
       opened.decode(field.declaration.codec);
       return { kind: 'current', holds: held(field, opened) };
     },

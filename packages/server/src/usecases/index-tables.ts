@@ -68,7 +68,7 @@ async function unfinishedOrNew(store: Store, keyring: ServiceKeyring, { rotate }
   return findOrCreateRun(store, run);
 }
 
-/** After a clean rotation no value is left under the old keys, and lookups need not ask for them any more. */
+/** After a clean run no value is left under older keys, and lookups need not ask for them any more. */
 async function disableOld(deps: Dependencies, store: Store): Promise<void> {
   const keyring = await openServiceKeyring(store, keysToOpen(deps.keys), true);
   const old = keyring.ring.purposeKeys(PURPOSE).filter(({ state }) => state === 'active');
@@ -112,7 +112,8 @@ export async function indexTables(deps: Dependencies, options: IndexOptions): Pr
     const report = await driveRun(deps, open, run, options, async (claimed) =>
       run.newKeyVersion === null ? keyring.ring : promote(deps, open.store, keys, PURPOSE, claimed),
     );
-    if (run.newKeyVersion !== null && report.status === 'completed') await disableOld(deps, open.store);
+    // Also after a run that rotated nothing: the one that did may have been killed before it came to this.
+    if (report.status === 'completed') await disableOld(deps, open.store);
     return report;
   } finally {
     await open.close();

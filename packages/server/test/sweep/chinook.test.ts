@@ -23,15 +23,18 @@ const columns = () => ({
 const model = defineModel({
   Customer: { primaryKey: 'CustomerId', columns: columns() },
   Employee: { primaryKey: 'EmployeeId', columns: columns() },
-  CustomerNote: { primaryKey: ['CustomerId', 'Language'], columns: { Body: encryptedString() } },
+  CustomerNote: {
+    primaryKey: ['CustomerId', 'Language'],
+    columns: { Body: encryptedString({ alsoReads: ['plaintext'] }) },
+  },
 });
 const CONFIG = configText(`
   Customer: { primaryKey: 'CustomerId', columns: person() },
   Employee: { primaryKey: 'EmployeeId', columns: person() },
-  CustomerNote: { primaryKey: ['CustomerId', 'Language'], columns: { Body: encryptedString() } },
+  CustomerNote: { primaryKey: ['CustomerId', 'Language'], columns: { Body: encryptedString({ alsoReads: ['plaintext'] }) } },
 `).concat(`function person() {
   const lengths = { FirstName: 40, LastName: 20, Address: 70, Phone: 24, Fax: 24, Email: 60 };
-  return Object.fromEntries(Object.entries(lengths).map(([name, length]) => [name, encryptedString({ length })]));
+  return Object.fromEntries(Object.entries(lengths).map(([name, length]) => [name, encryptedString({ length, alsoReads: ['plaintext'] })]));
 }`);
 
 /** Notes in several languages: a composite key, one part of it text, and values with emoji, '' and NULL. */

@@ -27,7 +27,9 @@ import { refusalOf } from '../refusal.js';
 import { freshRing } from './fresh-ring.js';
 
 const { ring, older, primary } = freshRing();
-const fields = ['phone', 'fax', 'mobile'].map((column) => new Field('t', column, encryptedString()));
+const fields = ['phone', 'fax', 'mobile'].map(
+  (column) => new Field('t', column, encryptedString({ alsoReads: ['plaintext'] })),
+);
 const table = { name: 't', keyColumns: ['id'], rowidName: null, fields };
 const key = [{ type: 'integer', value: 1n }] as const;
 

@@ -64,7 +64,9 @@ export function withPostgresSweep<T>(
     });
     const store = await openStore(parseDatabaseUrl(under.url), { schema: SERVICE_SCHEMA });
     try {
-      const declared = Object.fromEntries(columns.map((column) => [column, encryptedString()]));
+      const declared = Object.fromEntries(
+        columns.map((column) => [column, encryptedString({ alsoReads: ['plaintext'] })]),
+      );
       const plain = defineModel({ t: { primaryKey, columns: declared } }) as Model;
       const options = { kind, allowTriggers: true, serviceSchema: SERVICE_SCHEMA };
       const { tables } = await postgresPreflight(session, model ?? plain, options);

@@ -61,7 +61,9 @@ export async function withSweep<T>(
     const own = openSqlite(file);
     const store = await openStore({ dialect: 'sqlite', file });
     try {
-      const declared = Object.fromEntries(columns.map((column) => [column, encryptedString()]));
+      const declared = Object.fromEntries(
+        columns.map((column) => [column, encryptedString({ alsoReads: ['plaintext'] })]),
+      );
       const plain = defineModel({ t: { primaryKey, columns: declared } }) as Model;
       const { tables } = sqlitePreflight(own, model ?? plain, { kind, allowTriggers: false });
       return await use(await begin(tables[0] as SweptTable, own, app, store, subjects ?? null));
