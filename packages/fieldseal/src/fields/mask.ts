@@ -19,6 +19,8 @@ const SEPARATOR = /^[\p{Pd}\p{Zs}()./]$/u;
 const DOMAIN = /^[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+$/u;
 
 /** What a reader takes for characters: a letter with its accents, a flag, a family is one. */
+/** As much of a text as is cut into characters: the time that takes grows with the square of the length. */
+const SEGMENTED = 128;
 const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
 /** Stars for everything but separators and the last four characters that `isShown`. */
