@@ -1,11 +1,6 @@
 /** Fields encrypted by hand, as the Python original's `encryption_service` did it. */
-import { decryptFailed } from './core/decrypt-failed.js';
-import { encryptWith } from './core/fernet.js';
-import { decodeUtf8 } from './core/utf8.js';
+import { decryptTextWith, encryptWith } from './core/fernet.js';
 import { type ErrorCode, FieldsealError, isFieldsealError } from './errors.js';
-import { NO_PLACE } from './fields/place.js';
-import { UNREADABLE } from './fields/scheme.js';
-import { openWith } from './fields/schemes.js';
 import { stringCodec } from './fields/string-codec.js';
 import type { Keyring } from './keys/keyring.js';
 import type { KeyringSnapshot } from './keys/keyring-snapshot.js';
@@ -21,9 +16,7 @@ export type FieldOutcome =
 
 function open(ring: KeyringSnapshot, token: string): string {
   if (typeof token !== 'string') throw new FieldsealError('ERR_VALUE_TYPE', 'The token is not a string.');
-  const opened = openWith(['fernet'], NO_PLACE, ring, token);
-  if (opened === null || opened === UNREADABLE) throw decryptFailed();
-  return decodeUtf8(opened.bytes);
+  return decryptTextWith(ring.readableFernet, token, 'strict');
 }
 
 function seal(ring: KeyringSnapshot, value: string): string {
