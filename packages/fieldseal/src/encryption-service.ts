@@ -1,6 +1,7 @@
 /** Fields encrypted by hand, as the Python original's `encryption_service` did it. */
 import { decryptTextWith, encryptWith } from './core/fernet.js';
-import { type ErrorCode, FieldsealError, isFieldsealError } from './errors.js';
+import { type BatchResult, decryptMany, encryptMany, rotateMany } from './core/fernet-batch.js';
+import { type ErrorCode, FieldsealError } from './errors.js';
 import { stringCodec } from './fields/string-codec.js';
 import type { Keyring } from './keys/keyring.js';
 import type { KeyringSnapshot } from './keys/keyring-snapshot.js';
@@ -9,7 +10,7 @@ import type { Environment } from './providers/key-variables.js';
 
 const text = stringCodec(null);
 
-/** One outcome of {@link EncryptionService.tryDecryptFields}. */
+/** One outcome of {@link EncryptionService.tryDecryptFields} and {@link EncryptionService.tryRotateFields}. */
 export type FieldOutcome =
   | { readonly ok: true; readonly value: string | null }
   | { readonly ok: false; readonly code: ErrorCode };
@@ -23,27 +24,21 @@ function seal(ring: KeyringSnapshot, value: string): string {
   return encryptWith(ring.primary.fernet, text.encode(value));
 }
 
-/** Runs `work` on every value, and throws once at the end if it failed anywhere. */
-function forEachField(values: readonly (string | null)[], work: (value: string) => string): (string | null)[] {
-  const indexes: number[] = [];
-  let code: ErrorCode = 'ERR_DECRYPT_FAILED';
-  const results = values.map((value, index) => {
-    if (value === null) return null;
-    try {
-      return work(value);
-    } catch (error) {
-      if (!isFieldsealError(error)) throw error;
-      if (indexes.length === 0) code = error.code;
-      indexes.push(index);
-      return null;
-    }
-  });
-  if (indexes.length === 0) return results;
+/** The values, when none failed. @throws FieldsealError with the code of the first failure, and all their `indexes` */
+function allOrThrow({ values, failures }: BatchResult): (string | null)[] {
+  const [first] = failures;
+  if (!first) return values;
   throw new FieldsealError(
-    code,
-    `${indexes.length} of ${values.length} values failed; their indexes are in \`indexes\`.`,
-    { indexes },
+    first.code,
+    `${failures.length} of ${values.length} values failed; their indexes are in \`indexes\`.`,
+    { indexes: failures.map(({ index }) => index) },
   );
+}
+
+function outcomesOf({ values, failures }: BatchResult): FieldOutcome[] {
+  const outcomes = values.map((value): FieldOutcome => ({ ok: true, value }));
+  for (const { index, code } of failures) outcomes[index] = { ok: false, code };
+  return outcomes;
 }
 
 /**
@@ -83,28 +78,37 @@ export class EncryptionService {
     return token === null ? null : open(this.#keyring.snapshot(), token);
   }
 
-  /** Encrypts a batch under one snapshot of the keyring. @throws FieldsealError with `indexes` when any value fails */
+  /**
+   * Encrypts a batch under one snapshot of the keyring, at less than half of what so many single calls cost. It blocks
+   * until the batch is done. @throws FieldsealError with `indexes` when any value fails
+   */
   encryptFields(values: readonly (string | null)[]): (string | null)[] {
-    const ring = this.#keyring.writableSnapshot();
-    return forEachField(values, (value) => seal(ring, value));
+    return allOrThrow(encryptMany(this.#keyring.writableSnapshot().primary.fernet, values));
   }
 
-  /** Decrypts a batch under one snapshot of the keyring. @throws FieldsealError with `indexes` when any token fails */
+  /**
+   * Decrypts a batch under one snapshot of the keyring, at less than half of what so many single calls cost. It blocks until
+   * the batch is done. @throws FieldsealError with `indexes` when any token fails
+   */
   decryptFields(tokens: readonly (string | null)[]): (string | null)[] {
-    const ring = this.#keyring.snapshot();
-    return forEachField(tokens, (token) => open(ring, token));
+    return allOrThrow(decryptMany(this.#keyring.snapshot().readableFernet, tokens));
   }
 
-  /** Decrypts a batch and reports an unreadable token at its place, at no cost to the others. */
+  /** Decrypts a batch as `decryptFields`, and reports an unreadable token at its place, at no cost to the others. */
   tryDecryptFields(tokens: readonly (string | null)[]): FieldOutcome[] {
-    const ring = this.#keyring.snapshot();
-    return tokens.map((token) => {
-      try {
-        return { ok: true, value: token === null ? null : open(ring, token) };
-      } catch (error) {
-        if (!isFieldsealError(error)) throw error;
-        return { ok: false, code: error.code };
-      }
-    });
+    return outcomesOf(decryptMany(this.#keyring.snapshot().readableFernet, tokens));
+  }
+
+  /**
+   * Re-encrypts a batch of tokens under the primary key, each with its own time; the plaintext never becomes a string. It
+   * blocks until the batch is done. @throws FieldsealError with `indexes` when any token fails; `ERR_KEYRING_STALE`
+   */
+  rotateFields(tokens: readonly (string | null)[]): (string | null)[] {
+    return allOrThrow(rotateMany(this.#keyring.writableSnapshot().readableFernet, tokens));
+  }
+
+  /** Rotates a batch as `rotateFields`, and reports an unreadable token at its place, at no cost to the others. */
+  tryRotateFields(tokens: readonly (string | null)[]): FieldOutcome[] {
+    return outcomesOf(rotateMany(this.#keyring.writableSnapshot().readableFernet, tokens));
   }
 }

@@ -145,3 +145,31 @@ describe('a batch', () => {
     await keyring.close();
   });
 });
+
+describe('rotation of a batch', () => {
+  const env = { current: Fernet.generateKey(), previous: Fernet.generateKey() };
+  const service = EncryptionService.fromEnv({ ENCRYPTION_KEY: env.current, ENCRYPTION_KEY_PREVIOUS: env.previous });
+  const old = new Fernet(env.previous);
+
+  it('puts every token under the primary key and keeps its time, nulls in their places', () => {
+    const tokens = [old.encrypt('one', { timeSeconds: 1000 }), null, service.encryptField('two')];
+    const rotated = service.rotateFields(tokens);
+    const current = new Fernet(env.current);
+    expect(rotated[1]).toBeNull();
+    expect([0, 2].map((i) => current.decrypt(rotated[i] as string))).toEqual(['one', 'two']);
+    expect(current.extractTimestamp(rotated[0] as string)).toBe(1000n);
+    expect(rotated[2]).not.toBe(tokens[2]);
+  });
+
+  it('that fails anywhere names the places, or is done as far as it goes', () => {
+    const tokens = ['hello', old.encrypt('one'), foreign];
+    expect(batchRefusalOf(() => service.rotateFields(tokens))).toEqual({
+      code: 'ERR_DECRYPT_FAILED',
+      message: '2 of 3 values failed; their indexes are in `indexes`.',
+      indexes: [0, 2],
+    });
+    const [bad, good, other] = service.tryRotateFields(tokens);
+    expect([bad, other]).toEqual(Array(2).fill({ ok: false, code: 'ERR_DECRYPT_FAILED' }));
+    expect(good?.ok && new Fernet(env.current).decrypt(good.value as string)).toBe('one');
+  });
+});

@@ -14,7 +14,9 @@ export const VERSION_AT = HMAC_BLOCK_BYTES;
 export const SECONDS_AT = VERSION_AT + 1;
 export const IV_AT = SECONDS_AT + 8;
 export const CIPHERTEXT_AT = IV_AT + 16;
-const OVERHEAD_BYTES = 1 + 8 + 16 + HMAC_BYTES;
+/** What stands before the IV: the version and the time. */
+export const HEADER_BYTES = 1 + 8;
+export const OVERHEAD_BYTES = HEADER_BYTES + 16 + HMAC_BYTES;
 const SCRATCH_BYTES = 16 * 1024;
 
 /** A token's bytes in `buffer[64 … end)`. */
@@ -67,9 +69,9 @@ export function tokenLength(plaintextBytes: number): number {
   return 4 * Math.ceil(tokenByteLength(plaintextBytes) / 3);
 }
 
-/** The token text of `buffer[64 … end)`. */
-export function tokenText(buffer: Buffer, end: number): string {
-  return buffer.toString('base64url', VERSION_AT, end) + base64UrlPadding(end - VERSION_AT);
+/** The text of the token in `buffer[start … end)`. */
+export function tokenText(buffer: Buffer, end: number, start = VERSION_AT): string {
+  return buffer.toString('base64url', start, end) + base64UrlPadding(end - start);
 }
 
 function loadStrict(token: string): LoadedToken | null {
@@ -88,15 +90,18 @@ function loadPython(token: string | Uint8Array): LoadedToken | null {
   return { buffer, end: VERSION_AT + bytes.length };
 }
 
+/** Whether so many bytes can be a token: header, IV, one block or more, MAC. */
+export function isTokenByteLength(bytes: number): boolean {
+  return bytes >= OVERHEAD_BYTES + 16 && (bytes - OVERHEAD_BYTES) % 16 === 0;
+}
+
 /** Decodes a token's text (or its ASCII bytes); null when it cannot be a token. Nothing is authenticated yet. */
 export function loadToken(token: string | Uint8Array, mode: Base64Mode): LoadedToken | null {
   const loaded =
     mode === 'python'
       ? loadPython(token)
       : loadStrict(typeof token === 'string' ? token : Buffer.from(token).toString('latin1'));
-  if (!loaded) return null;
-  const ciphertextBytes = loaded.end - VERSION_AT - OVERHEAD_BYTES;
-  return ciphertextBytes >= 16 && ciphertextBytes % 16 === 0 ? loaded : null;
+  return loaded && isTokenByteLength(loaded.end - VERSION_AT) ? loaded : null;
 }
 
 /**

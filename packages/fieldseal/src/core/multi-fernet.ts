@@ -22,6 +22,15 @@ export function resealWith(key: FernetKey, plaintext: Buffer, secondsHigh: numbe
   return key.seal(buffer, plaintext.length, secondsHigh, secondsLow, Date.now());
 }
 
+/** Re-encrypts a token under the first key; it keeps its time. @throws FieldsealError `ERR_DECRYPT_FAILED` */
+export function rotateWith(keys: readonly FernetKey[], token: string | Uint8Array, mode: Base64Mode): string {
+  const loaded = load(token, mode);
+  const key = findKey(keys, loaded);
+  const high = loaded.buffer.readUInt32BE(SECONDS_AT);
+  const low = loaded.buffer.readUInt32BE(SECONDS_AT + 4);
+  return resealWith(keys[0] as FernetKey, key.decipher(loaded), high, low);
+}
+
 /**
  * Several Fernet keys, newest first.
  *
@@ -62,10 +71,6 @@ export class MultiFernet {
 
   /** Re-encrypts a token under the first key. It keeps its time. @throws FieldsealError `ERR_DECRYPT_FAILED` */
   rotate(token: string | Uint8Array): string {
-    const loaded = load(token, this.#mode);
-    const key = findKey(this.#keys, loaded);
-    const high = loaded.buffer.readUInt32BE(SECONDS_AT);
-    const low = loaded.buffer.readUInt32BE(SECONDS_AT + 4);
-    return resealWith(this.#keys[0] as FernetKey, key.decipher(loaded), high, low);
+    return rotateWith(this.#keys, token, this.#mode);
   }
 }

@@ -1,0 +1,172 @@
+/**
+ * A part of a batch, laid out so that each step is one call or one loop over all of its tokens.
+ *
+ *     arena    a slot a token, 64-byte steps:  header 9 ‖ iv16 ‖ ciphertext ‖ MAC 32 (or the padding of SHA-256)
+ *     staged   the same tokens' blocks, without a gap:  [iv16 or 16 random bytes][ciphertext or padded plaintext] …
+ *     macs     32 bytes a token: computed;  given: as the token brings it
+ *
+ * Slots and staged blocks are only ever reached by their own offsets and lengths, and everything in them is written
+ * before it is read: what a token before left there is never looked at. Plaintext stands in `staged` alone, and whoever puts
+ * it there erases it as soon as it is encrypted.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { HEADER_BYTES, hashedPart, tokenBuffer, tokenText, VERSION_AT } from './fernet-token.js';
+import { HMAC_BYTES, type HmacSha256 } from './hmac-sha256.js';
+
+/** Small enough for a processor's second cache, large enough that the calls for a chunk no longer count. */
+const ARENA_BYTES = 64 * 1024;
+const SLOT_STEP_BYTES = 64;
+/** A token of the empty string takes two steps. */
+const MAX_TOKENS = ARENA_BYTES / (2 * SLOT_STEP_BYTES);
+/** A larger token goes the way of a single one, which costs it no more. */
+export const MAX_CHUNKED_TOKEN_BYTES = 4096;
+
+/** Room for the tokens of one chunk; used again for the next. */
+export class FernetChunk {
+  readonly arena = Buffer.alloc(ARENA_BYTES);
+  readonly staged = Buffer.alloc(ARENA_BYTES);
+  readonly #macs = Buffer.alloc(MAX_TOKENS * HMAC_BYTES);
+  readonly #given = Buffer.alloc(MAX_TOKENS * HMAC_BYTES);
+  readonly #slots = new Int32Array(MAX_TOKENS);
+  readonly #blockBytes = new Int32Array(MAX_TOKENS);
+  readonly #indexes = new Int32Array(MAX_TOKENS);
+  #slotEnd = 0;
+  #stagedEnd = 0;
+  #count = 0;
+
+  /** How many tokens it holds. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Where the staged blocks end. */
+  get stagedEnd(): number {
+    return this.#stagedEnd;
+  }
+
+  /** Where the slot that comes next begins. */
+  get nextSlot(): number {
+    return this.#slotEnd;
+  }
+
+  /** Whether a token of so many bytes has room. */
+  hasRoomFor(tokenBytes: number): boolean {
+    return this.#count < MAX_TOKENS && this.#slotEnd + tokenBytes + SLOT_STEP_BYTES <= ARENA_BYTES;
+  }
+
+  /**
+   * Takes in the token in the next slot, whose header, IV and ciphertext are there or will come.
+   * @param index its place in the batch
+   * @param blockBytes the bytes of IV and ciphertext
+   */
+  add(index: number, blockBytes: number): void {
+    const position = this.#count++;
+    this.#indexes[position] = index;
+    this.#slots[position] = this.#slotEnd;
+    this.#blockBytes[position] = blockBytes;
+    this.#stagedEnd += blockBytes;
+    const tokenBytes = HEADER_BYTES + blockBytes + HMAC_BYTES;
+    this.#slotEnd += Math.ceil(tokenBytes / SLOT_STEP_BYTES) * SLOT_STEP_BYTES;
+  }
+
+  /** Forgets the tokens, for the next chunk. */
+  clear(): void {
+    this.#count = 0;
+    this.#slotEnd = 0;
+    this.#stagedEnd = 0;
+  }
+
+  /** The place in the batch of the token at `position`. */
+  indexAt(position: number): number {
+    return this.#indexes[position] as number;
+  }
+
+  slotAt(position: number): number {
+    return this.#slots[position] as number;
+  }
+
+  /** The bytes of IV and ciphertext of the token at `position`. */
+  blockBytesAt(position: number): number {
+    return this.#blockBytes[position] as number;
+  }
+
+  /** Where the MAC of the token at `position` belongs in the arena. */
+  macAt(position: number): number {
+    return this.slotAt(position) + HEADER_BYTES + this.blockBytesAt(position);
+  }
+
+  /** Keeps the MAC that the token at `position` brings, out of its slot. */
+  keepGivenMac(position: number): void {
+    const at = this.macAt(position);
+    this.arena.copy(this.#given, position * HMAC_BYTES, at, at + HMAC_BYTES);
+  }
+
+  /**
+   * Those of `positions` whose given MAC is the key's, and the others. Constant time: only which token is authentic
+   * can be told, and that the caller tells anyway.
+   */
+  authenticate(
+    hmac: HmacSha256,
+    positions: readonly number[],
+  ): { authentic: readonly number[]; others: readonly number[] } {
+    const isWhole = positions.length === this.#count;
+    this.computeMacs(hmac, positions);
+    const end = this.#count * HMAC_BYTES;
+    // Mostly all are, and then one comparison says so.
+    if (isWhole && timingSafeEqual(this.#macs.subarray(0, end), this.#given.subarray(0, end))) {
+      return { authentic: positions, others: [] };
+    }
+    const [authentic, others]: [number[], number[]] = [[], []];
+    for (const position of positions) {
+      const [from, to] = [position * HMAC_BYTES, (position + 1) * HMAC_BYTES];
+      const equal = timingSafeEqual(this.#macs.subarray(from, to), this.#given.subarray(from, to));
+      (equal ? authentic : others).push(position);
+    }
+    return { authentic, others };
+  }
+
+  /** Computes the MACs of the tokens at `positions` over what is in their slots. */
+  computeMacs(hmac: HmacSha256, positions: readonly number[]): void {
+    for (const position of positions) {
+      const [from, to] = [this.slotAt(position), this.macAt(position)];
+      const buffer = tokenBuffer(to - from);
+      const end = VERSION_AT + to - from;
+      this.arena.copy(buffer, VERSION_AT, from, to);
+      hmac.writeTo(buffer, end, this.#macs, position * HMAC_BYTES, hashedPart(buffer, end));
+    }
+  }
+
+  /** The text of the token at `position`, whose MAC has been computed. */
+  textAt(position: number): string {
+    const at = this.macAt(position);
+    this.#macs.copy(this.arena, at, position * HMAC_BYTES, (position + 1) * HMAC_BYTES);
+    return tokenText(this.arena, at + HMAC_BYTES, this.slotAt(position));
+  }
+
+  /** Copies the blocks of `positions` from their slots, without a gap, to the beginning of `staged`. @returns their end */
+  stage(positions: readonly number[]): number {
+    let end = 0;
+    for (const position of positions) {
+      const [from, length] = [this.slotAt(position) + HEADER_BYTES, this.blockBytesAt(position)];
+      this.arena.copy(this.staged, end, from, from + length);
+      end += length;
+    }
+    return end;
+  }
+
+  /** Copies blocks that stand without a gap in `blocks`, those of `positions` in turn, into their slots. */
+  unstage(blocks: Buffer, positions: readonly number[]): void {
+    let at = 0;
+    for (const position of positions) {
+      const length = this.blockBytesAt(position);
+      blocks.copy(this.arena, this.slotAt(position) + HEADER_BYTES, at, at + length);
+      at += length;
+    }
+  }
+
+  /** Erases everything that may be secret. */
+  erase(): void {
+    this.clear();
+    this.staged.fill(0);
+  }
+}
