@@ -1,6 +1,6 @@
 /** Fields encrypted by hand, as the Python original's `encryption_service` did it. */
 import { decryptTextWith, encryptWith } from './core/fernet.js';
-import { type BatchResult, decryptMany, encryptMany, rotateMany } from './core/fernet-batch.js';
+import { type BatchResult, decryptMany, encryptMany, type Hashing, rotateMany } from './core/fernet-batch.js';
 import { type ErrorCode, FieldsealError } from './errors.js';
 import { stringCodec } from './fields/string-codec.js';
 import type { Keyring } from './keys/keyring.js';
@@ -51,9 +51,12 @@ function outcomesOf({ values, failures }: BatchResult): FieldOutcome[] {
  */
 export class EncryptionService {
   readonly #keyring: Keyring;
+  readonly #hashing: Hashing;
 
-  constructor(keyring: Keyring) {
+  /** @param env where `FIELDSEAL_WASM=0` says that batches hash with node:crypto only, never in WebAssembly */
+  constructor(keyring: Keyring, env: Environment = process.env) {
     this.#keyring = keyring;
+    this.#hashing = env['FIELDSEAL_WASM'] === '0' ? 'native' : 'lanes';
   }
 
   /**
@@ -61,7 +64,7 @@ export class EncryptionService {
    * @throws FieldsealError `ERR_KEY_MISSING`, `ERR_KEY_MALFORMED`, `ERR_KEY_FILE`, `ERR_CONFIG_INVALID`
    */
   static fromEnv(env: Environment = process.env): EncryptionService {
-    return new EncryptionService(keyringFromEnv(env));
+    return new EncryptionService(keyringFromEnv(env), env);
   }
 
   /** @throws FieldsealError `ERR_VALUE_TYPE`, `ERR_VALUE_NOT_TEXT`, `ERR_KEYRING_STALE` */
@@ -83,7 +86,7 @@ export class EncryptionService {
    * until the batch is done. @throws FieldsealError with `indexes` when any value fails
    */
   encryptFields(values: readonly (string | null)[]): (string | null)[] {
-    return allOrThrow(encryptMany(this.#keyring.writableSnapshot().primary.fernet, values));
+    return allOrThrow(encryptMany(this.#keyring.writableSnapshot().primary.fernet, values, this.#hashing));
   }
 
   /**
@@ -91,12 +94,12 @@ export class EncryptionService {
    * the batch is done. @throws FieldsealError with `indexes` when any token fails
    */
   decryptFields(tokens: readonly (string | null)[]): (string | null)[] {
-    return allOrThrow(decryptMany(this.#keyring.snapshot().readableFernet, tokens));
+    return allOrThrow(decryptMany(this.#keyring.snapshot().readableFernet, tokens, this.#hashing));
   }
 
   /** Decrypts a batch as `decryptFields`, and reports an unreadable token at its place, at no cost to the others. */
   tryDecryptFields(tokens: readonly (string | null)[]): FieldOutcome[] {
-    return outcomesOf(decryptMany(this.#keyring.snapshot().readableFernet, tokens));
+    return outcomesOf(decryptMany(this.#keyring.snapshot().readableFernet, tokens, this.#hashing));
   }
 
   /**
@@ -104,11 +107,11 @@ export class EncryptionService {
    * blocks until the batch is done. @throws FieldsealError with `indexes` when any token fails; `ERR_KEYRING_STALE`
    */
   rotateFields(tokens: readonly (string | null)[]): (string | null)[] {
-    return allOrThrow(rotateMany(this.#keyring.writableSnapshot().readableFernet, tokens));
+    return allOrThrow(rotateMany(this.#keyring.writableSnapshot().readableFernet, tokens, this.#hashing));
   }
 
   /** Rotates a batch as `rotateFields`, and reports an unreadable token at its place, at no cost to the others. */
   tryRotateFields(tokens: readonly (string | null)[]): FieldOutcome[] {
-    return outcomesOf(rotateMany(this.#keyring.writableSnapshot().readableFernet, tokens));
+    return outcomesOf(rotateMany(this.#keyring.writableSnapshot().readableFernet, tokens, this.#hashing));
   }
 }

@@ -5,6 +5,7 @@
  *
  * These calls block until the batch is done.
  */
+import { getFips } from 'node:crypto';
 import { type ErrorCode, isFieldsealError } from '../errors.js';
 import { writeStrictBase64Url } from './base64url.js';
 import { AES_BLOCK_BYTES } from './cbc-stream.js';
@@ -12,6 +13,7 @@ import { decryptTextWith, encryptWith } from './fernet.js';
 import { FernetChunk, MAX_CHUNKED_TOKEN_BYTES } from './fernet-chunk.js';
 import { type FernetKey, unpaddedLength, writePadding } from './fernet-key.js';
 import { FERNET_VERSION, isTokenByteLength, OVERHEAD_BYTES, secondsToWords, tokenBytesFor } from './fernet-token.js';
+import { HmacLanes } from './hmac-lanes.js';
 import { rotateWith } from './multi-fernet.js';
 import { fillRandom } from './random-pool.js';
 import { decodeUtf8Range } from './utf8.js';
@@ -33,7 +35,12 @@ export interface BatchResult {
 
 // Out of reach while it is used: a batch that begins inside another (nothing in here calls back, but should that change)
 // gets a chunk of its own.
-let idleChunk: FernetChunk | null = null;
+const idleChunks: Record<Hashing, FernetChunk | null> = { lanes: null, native: null };
+
+/**
+ * What computes a batch's HMACs: `lanes`, WebAssembly where it may (hmac-lanes.ts), or only ever node:crypto, `native`.
+ */
+export type Hashing = 'lanes' | 'native';
 
 /** A batch on its way. */
 class Batch {
@@ -69,10 +76,11 @@ class Batch {
   }
 }
 
-function runBatch(given: readonly (string | null)[], work: (batch: Batch) => void): BatchResult {
+function runBatch(given: readonly (string | null)[], wanted: Hashing, work: (batch: Batch) => void): BatchResult {
   const inputs = Array.from(given);
-  const chunk = idleChunk ?? new FernetChunk();
-  idleChunk = null;
+  const hashing = wanted === 'lanes' && getFips() === 0 ? 'lanes' : 'native';
+  const chunk = idleChunks[hashing] ?? new FernetChunk(hashing === 'lanes' ? HmacLanes.open() : null);
+  idleChunks[hashing] = null;
   const batch = new Batch(chunk, inputs);
   try {
     work(batch);
@@ -82,7 +90,7 @@ function runBatch(given: readonly (string | null)[], work: (batch: Batch) => voi
     throw error;
   }
   chunk.clear();
-  idleChunk = chunk;
+  idleChunks[hashing] = chunk;
   batch.failures.sort((a, b) => a.index - b.index);
   return { values: batch.values, failures: batch.failures };
 }
@@ -91,8 +99,12 @@ function runBatch(given: readonly (string | null)[], work: (batch: Batch) => voi
  * Encrypts texts under one key, with the time of the call; null stays null. Failures: `ERR_VALUE_TYPE`,
  * `ERR_VALUE_NOT_TEXT`.
  */
-export function encryptMany(key: FernetKey, values: readonly (string | null)[]): BatchResult {
-  return runBatch(values, (batch) => {
+export function encryptMany(
+  key: FernetKey,
+  values: readonly (string | null)[],
+  hashing: Hashing = 'lanes',
+): BatchResult {
+  return runBatch(values, hashing, (batch) => {
     const { chunk, inputs } = batch;
     for (let index = 0; index < inputs.length; index++) {
       const value = inputs[index];
@@ -159,10 +171,11 @@ function writeTokens(batch: Batch, key: FernetKey, positions: readonly number[],
 function openMany(
   keys: readonly FernetKey[],
   tokens: readonly (string | null)[],
+  hashing: Hashing,
   openSingle: (token: string) => string,
   open: (batch: Batch, key: FernetKey, positions: readonly number[]) => void,
 ): BatchResult {
-  return runBatch(tokens, (batch) => {
+  return runBatch(tokens, hashing, (batch) => {
     const { chunk, inputs } = batch;
     for (let index = 0; index < inputs.length; index++) {
       const token = inputs[index];
@@ -243,10 +256,15 @@ function forEachPlaintext(
  * Decrypts tokens to text, each under whichever key authenticates it; null stays null. Failures: `ERR_DECRYPT_FAILED`,
  * which never says why, `ERR_VALUE_NOT_TEXT`, `ERR_VALUE_TYPE`.
  */
-export function decryptMany(keys: readonly FernetKey[], tokens: readonly (string | null)[]): BatchResult {
+export function decryptMany(
+  keys: readonly FernetKey[],
+  tokens: readonly (string | null)[],
+  hashing: Hashing = 'lanes',
+): BatchResult {
   return openMany(
     keys,
     tokens,
+    hashing,
     (token) => decryptTextWith(keys, token, 'strict'),
     (batch, key, positions) => {
       const { chunk } = batch;
@@ -266,12 +284,17 @@ export function decryptMany(keys: readonly FernetKey[], tokens: readonly (string
  * Re-encrypts tokens under the first key, as `MultiFernet.rotate` does: each keeps its time. The plaintext never becomes a
  * string: it is decrypted into a buffer, encrypted from there, and erased. Failures: `ERR_DECRYPT_FAILED`, `ERR_VALUE_TYPE`.
  */
-export function rotateMany(keys: readonly FernetKey[], tokens: readonly (string | null)[]): BatchResult {
+export function rotateMany(
+  keys: readonly FernetKey[],
+  tokens: readonly (string | null)[],
+  hashing: Hashing = 'lanes',
+): BatchResult {
   const [primary] = keys;
   if (!primary) throw new TypeError('rotateMany needs at least one key');
   return openMany(
     keys,
     tokens,
+    hashing,
     (token) => rotateWith(keys, token, 'strict'),
     (batch, key, positions) => {
       const { chunk } = batch;

@@ -26,6 +26,11 @@ export class HmacSha256 {
     }
   }
 
+  /** `key ⊕ ipad` and `key ⊕ opad`, a block each, for hmac-lanes.ts: not copies, and as secret as the key. */
+  get keyBlocks(): { readonly inner: Buffer; readonly outer: Buffer } {
+    return { inner: this.#innerPad, outer: this.#outer.subarray(0, HMAC_BLOCK_BYTES) };
+  }
+
   /**
    * Computes the HMAC of `buffer[64 … end)` and writes its 32 bytes to `target` at `targetOffset`. The first 64 bytes
    * of `buffer` are this method's own: they receive the padded key, so that key and message lie side by side without

@@ -3,7 +3,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Fernet } from '../../src/core/fernet.js';
-import { type BatchResult, decryptMany, encryptMany, rotateMany } from '../../src/core/fernet-batch.js';
+import { type BatchResult, decryptMany, encryptMany, type Hashing, rotateMany } from '../../src/core/fernet-batch.js';
 import { FernetKey } from '../../src/core/fernet-key.js';
 import { MultiFernet } from '../../src/core/multi-fernet.js';
 import { type ErrorCode, isFieldsealError } from '../../src/errors.js';
@@ -20,6 +20,8 @@ const text = fc.oneof(
   { weight: 1, arbitrary: fc.nat(9000).map((length) => 'x'.repeat(length)) },
   { weight: 1, arbitrary: fc.nat(3000).map((length) => '한'.repeat(length)) },
 );
+
+const hashing = fc.constantFrom<Hashing>('lanes', 'native');
 
 /** The same batch, value by value. */
 function oneByOne(values: readonly (string | null)[], work: (value: string) => string): BatchResult {
@@ -82,8 +84,8 @@ const token = fc.oneof(
 describe('a batch', () => {
   it('is encrypted to tokens that are the twin’s, made again with their own IVs and times', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(text, fc.constant(null)), { maxLength: 40 }), (values) => {
-        const { values: tokens, failures } = encryptMany(first, values);
+      fc.property(fc.array(fc.oneof(text, fc.constant(null)), { maxLength: 40 }), hashing, (values, how) => {
+        const { values: tokens, failures } = encryptMany(first, values, how);
         const bad = values.flatMap((value, index) => (value === null || value.isWellFormed() ? [] : [index]));
         expect(failures).toEqual(bad.map((index) => ({ index, code: 'ERR_VALUE_NOT_TEXT' })));
         for (const [i, value] of values.entries()) {
@@ -103,8 +105,8 @@ describe('a batch', () => {
 
   it('is decrypted to what the single calls give, token by token, whatever stands beside it', () => {
     fc.assert(
-      fc.property(fc.array(token, { maxLength: 30 }), (tokens) => {
-        expect(decryptMany(keys, tokens)).toEqual(oneByOne(tokens, (one) => multi.decrypt(one)));
+      fc.property(fc.array(token, { maxLength: 30 }), hashing, (tokens, how) => {
+        expect(decryptMany(keys, tokens, how)).toEqual(oneByOne(tokens, (one) => multi.decrypt(one)));
       }),
       { numRuns: 500 },
     );
@@ -112,8 +114,8 @@ describe('a batch', () => {
 
   it('is rotated as the single calls do it: under the first key, the time kept, the IV drawn anew', () => {
     fc.assert(
-      fc.property(fc.array(token, { maxLength: 30 }), (tokens) => {
-        const rotated = rotateMany(keys, tokens);
+      fc.property(fc.array(token, { maxLength: 30 }), hashing, (tokens, how) => {
+        const rotated = rotateMany(keys, tokens, how);
         const singly = oneByOne(tokens, (one) => multi.rotate(one));
         expect(rotated.failures).toEqual(singly.failures);
         for (const [i, made] of rotated.values.entries()) {
@@ -141,6 +143,15 @@ describe('a batch', () => {
     for (const i of [0, 1, 96, 5999]) {
       expect(twinDecrypt(firstBytes, tokens[i] as string)?.toString()).toBe(values[i]);
     }
+  });
+
+  it('hashed by node:crypto alone is the same', () => {
+    const values = Array.from({ length: 1000 }, (_, i) => 'x'.repeat(i % 300));
+    const native = encryptMany(first, values, 'native').values;
+    expect(decryptMany(keys, native, 'lanes')).toEqual({ values, failures: [] });
+    const lanes = encryptMany(first, values, 'lanes').values;
+    expect(decryptMany(keys, lanes, 'native')).toEqual({ values, failures: [] });
+    expect(decryptMany(keys, rotateMany(keys, lanes, 'native').values)).toEqual({ values, failures: [] });
   });
 
   it('of none is none', () => {
