@@ -35,6 +35,8 @@ for (const [alphabetIndex, char] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklm
 SEXTET['-'.charCodeAt(0)] = 62;
 SEXTET['_'.charCodeAt(0)] = 63;
 const PAD = '='.charCodeAt(0);
+/** A multiple of 4. */
+const PIECE_CHARACTERS = 64 * 1024;
 
 /**
  * Decodes padded base64url into `target` at `offset`, as {@link decodeBase64UrlStrict} would, its twin, in a third of the time.
@@ -69,7 +71,17 @@ function writeCanonical(text: string, digits: number, target: Buffer, offset: nu
   if (((SEXTET[text.charCodeAt(digits - 1)] as number) & unusedBits) !== 0) return -1;
   const bytes = Math.floor((digits * 3) / 4);
   if (target.length - offset < bytes) throw new RangeError('the decoded bytes do not fit');
-  return target.write(text, offset, 'base64url') === bytes ? bytes : -1;
+  if (text.length <= PIECE_CHARACTERS) return target.write(text, offset, 'base64url') === bytes ? bytes : -1;
+  // Node copies a text before it decodes it; in pieces, each of which ends between two bytes, it needs no room for all of it.
+  let at = offset;
+  for (let from = 0; from < text.length; from += PIECE_CHARACTERS) {
+    const piece = text.slice(from, from + PIECE_CHARACTERS);
+    const pieceDigits = Math.min(digits - from, PIECE_CHARACTERS);
+    const pieceBytes = Math.floor((pieceDigits * 3) / 4);
+    if (target.write(piece, at, 'base64url') !== pieceBytes) return -1;
+    at += pieceBytes;
+  }
+  return bytes;
 }
 
 /**

@@ -39,12 +39,22 @@ import {
 export const AES_BLOCK_BYTES = 16;
 const ALGORITHM = 'aes-128-cbc';
 
+/** Of a large value so much goes through at once: it stays in the cache, and takes no second buffer of the value's size. */
+export const PIECE_BYTES = 64 * 1024;
+
 /** Runs whole blocks through a cipher without padding, which gives out every block at once. */
 function run(cipher: Cipher | Decipher, blocks: Uint8Array): Buffer {
   if (blocks.length % AES_BLOCK_BYTES !== 0) throw new RangeError('CBC takes whole blocks of 16 bytes');
   const out = cipher.update(blocks);
   if (out.length !== blocks.length) throw new Error('the cipher returned another length');
   return out;
+}
+
+/** Runs the whole blocks in `buffer[start … end)` through a cipher and puts in their place what comes out. */
+function runInPlace(cipher: Cipher | Decipher, buffer: Buffer, start: number, end: number): void {
+  for (let at = start; at < end; at += PIECE_BYTES) {
+    run(cipher, buffer.subarray(at, Math.min(at + PIECE_BYTES, end))).copy(buffer, at);
+  }
 }
 
 /** Both directions under one key. */
@@ -65,12 +75,17 @@ export class CbcStream {
    * @returns memory of its own, as long as `blocks`
    */
   encrypt(blocks: Uint8Array): Buffer {
-    const cipher =
-      this.#cipher ?? createCipheriv(ALGORITHM, this.#key, randomBytes(AES_BLOCK_BYTES)).setAutoPadding(false);
-    this.#cipher = null;
+    const cipher = this.#takeCipher();
     const out = run(cipher, blocks);
     this.#cipher = cipher;
     return out;
+  }
+
+  /** As {@link encrypt}, of a large value: what comes out stands in `buffer[start … end)` again. */
+  encryptInPlace(buffer: Buffer, start: number, end: number): void {
+    const cipher = this.#takeCipher();
+    runInPlace(cipher, buffer, start, end);
+    this.#cipher = cipher;
   }
 
   /**
@@ -79,11 +94,28 @@ export class CbcStream {
    * the caller erases before it gives anything away
    */
   decrypt(blocks: Uint8Array): Buffer {
-    const decipher =
-      this.#decipher ?? createDecipheriv(ALGORITHM, this.#key, randomBytes(AES_BLOCK_BYTES)).setAutoPadding(false);
-    this.#decipher = null;
+    const decipher = this.#takeDecipher();
     const out = run(decipher, blocks);
     this.#decipher = decipher;
     return out;
+  }
+
+  /** As {@link decrypt}, of a large value: what comes out stands in `buffer[start … end)` again. */
+  decryptInPlace(buffer: Buffer, start: number, end: number): void {
+    const decipher = this.#takeDecipher();
+    runInPlace(decipher, buffer, start, end);
+    this.#decipher = decipher;
+  }
+
+  #takeCipher(): Cipher {
+    const cipher = this.#cipher;
+    this.#cipher = null;
+    return cipher ?? createCipheriv(ALGORITHM, this.#key, randomBytes(AES_BLOCK_BYTES)).setAutoPadding(false);
+  }
+
+  #takeDecipher(): Decipher {
+    const decipher = this.#decipher;
+    this.#decipher = null;
+    return decipher ?? createDecipheriv(ALGORITHM, this.#key, randomBytes(AES_BLOCK_BYTES)).setAutoPadding(false);
   }
 }

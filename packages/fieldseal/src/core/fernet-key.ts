@@ -1,6 +1,6 @@
 /** The cryptography of one Fernet key over the bytes of a token: AES-128-CBC under an HMAC-SHA256. */
 import { timingSafeEqual } from 'node:crypto';
-import { AES_BLOCK_BYTES, CbcStream } from './cbc-stream.js';
+import { AES_BLOCK_BYTES, CbcStream, PIECE_BYTES } from './cbc-stream.js';
 import { decryptFailed } from './decrypt-failed.js';
 import {
   aesPart,
@@ -66,18 +66,14 @@ export class FernetKey {
 
   /** Decrypts a token that this key authenticates. @throws FieldsealError `ERR_DECRYPT_FAILED` for a malformed one */
   decipher(loaded: LoadedToken): Buffer {
-    const padded = this.#decipher(loaded);
-    const length = unpaddedLength(padded, AES_BLOCK_BYTES, padded.length);
-    if (length < 0) throw decryptFailed();
-    return padded.subarray(AES_BLOCK_BYTES, AES_BLOCK_BYTES + length);
+    const { buffer, start, end } = this.#decipher(loaded);
+    return buffer.subarray(start, end);
   }
 
   /** Decrypts to text. @throws FieldsealError as `decipher`, and `ERR_VALUE_NOT_TEXT` when the bytes are not UTF-8 */
   decipherText(loaded: LoadedToken): string {
-    const padded = this.#decipher(loaded);
-    const length = unpaddedLength(padded, AES_BLOCK_BYTES, padded.length);
-    if (length < 0) throw decryptFailed();
-    return decodeUtf8Range(padded, AES_BLOCK_BYTES, AES_BLOCK_BYTES + length);
+    const { buffer, start, end } = this.#decipher(loaded);
+    return decodeUtf8Range(buffer, start, end);
   }
 
   /**
@@ -92,7 +88,8 @@ export class FernetKey {
     buffer.writeUInt32BE(secondsLow, SECONDS_AT + 4);
     fillRandom(buffer, IV_AT, AES_BLOCK_BYTES, nowMs);
     try {
-      this.cbc.encrypt(aesPart(buffer, end)).copy(buffer, IV_AT);
+      if (end > PIECE_BYTES) this.cbc.encryptInPlace(buffer, IV_AT, end);
+      else this.cbc.encrypt(aesPart(buffer, end)).copy(buffer, IV_AT);
     } catch (error) {
       // The buffer is shared, and still holds plaintext.
       buffer.fill(0, VERSION_AT, end);
@@ -102,11 +99,24 @@ export class FernetKey {
     return tokenText(buffer, end + HMAC_BYTES);
   }
 
-  /** 16 zero bytes and the padded plaintext. */
-  #decipher({ buffer, end }: LoadedToken): Buffer {
+  /** Where the plaintext stands: never in the shared buffer. What stood before it is erased. */
+  #decipher({ buffer, end }: LoadedToken): { buffer: Buffer; start: number; end: number } {
     if (buffer[VERSION_AT] !== FERNET_VERSION) throw decryptFailed();
-    const padded = this.cbc.decrypt(aesPart(buffer, end - HMAC_BYTES));
-    for (let i = 0; i < AES_BLOCK_BYTES; i++) padded[i] = 0;
-    return padded;
+    const ciphertextEnd = end - HMAC_BYTES;
+    let padded = buffer;
+    let start = CIPHERTEXT_AT;
+    let paddedEnd = ciphertextEnd;
+    if (end > PIECE_BYTES) {
+      // Too large for the shared buffer: the value has this one to itself.
+      this.cbc.decryptInPlace(buffer, IV_AT, ciphertextEnd);
+    } else {
+      padded = this.cbc.decrypt(aesPart(buffer, ciphertextEnd));
+      start = AES_BLOCK_BYTES;
+      paddedEnd = padded.length;
+    }
+    for (let i = start - AES_BLOCK_BYTES; i < start; i++) padded[i] = 0;
+    const length = unpaddedLength(padded, start, paddedEnd);
+    if (length < 0) throw decryptFailed();
+    return { buffer: padded, start, end: start + length };
   }
 }

@@ -1,4 +1,5 @@
 /** Base64url, read strictly and as Python reads it. */
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -96,6 +97,23 @@ describe('the fast way to strict base64url', () => {
       }
     },
   );
+
+  it('is the twin of texts that are decoded in pieces, at their seams too', () => {
+    const room = Buffer.alloc(200 * 1024);
+    for (const length of [49_150, 49_151, 49_152, 49_153, 98_304, 98_306, 150_000]) {
+      const bytes = randomBytes(length);
+      const text = encodeBase64Url(bytes);
+      expect(writeStrictBase64Url(text, room, 3)).toBe(length);
+      expect(room.subarray(3, 3 + length).equals(bytes)).toBe(true);
+      for (const at of [0, 65_533, 65_534, 65_535, 65_536, 65_537, text.length - 3, text.length - 1]) {
+        for (const sign of ['', '=', '\n', '+', 'é', '\u0141', 'AA']) {
+          const changed = text.slice(0, at) + sign + text.slice(at + 1);
+          const twin = decodeBase64UrlStrict(changed);
+          expect(writeStrictBase64Url(changed, room, 3)).toBe(twin ? twin.length : -1);
+        }
+      }
+    }
+  });
 
   it('writes where it is told, and nowhere else', () => {
     target.fill(7);

@@ -101,6 +101,23 @@ describe('CbcStream', () => {
     expect(first.equals(kept)).toBe(true);
   });
 
+  it('does the same in place, piece by piece, and leaves what is around it as it was', () => {
+    for (const blocks of [2, 4095, 4096, 4097, 9000]) {
+      const stream = new CbcStream(key);
+      const [random, plaintext] = [randomBytes(16), randomBytes(16 * blocks)];
+      const whole = Buffer.concat([Buffer.alloc(7, 1), random, plaintext, Buffer.alloc(9, 2)]);
+      const end = 7 + 16 + plaintext.length;
+      stream.encryptInPlace(whole, 7, end);
+      const twin = createCipheriv('aes-128-cbc', key, whole.subarray(7, 23)).setAutoPadding(false);
+      expect(whole.subarray(23, end).equals(twin.update(plaintext))).toBe(true);
+      expect(whole.subarray(7, 23).equals(random)).toBe(false);
+      stream.decryptInPlace(whole, 7, end);
+      expect(whole.subarray(23, end).equals(plaintext)).toBe(true);
+      expect(whole.subarray(0, 7).equals(Buffer.alloc(7, 1))).toBe(true);
+      expect(whole.subarray(end).equals(Buffer.alloc(9, 2))).toBe(true);
+    }
+  });
+
   it('takes keys of 16 bytes only', () => {
     for (const length of [0, 15, 17, 32]) {
       expect(() => new CbcStream(new Uint8Array(length))).toThrow(new RangeError('an AES-128 key has 16 bytes'));
