@@ -178,9 +178,9 @@ function hmac() {
   } as const;
 }
 
-/** The module, with memory of two pages of 64 KiB. */
+/** The module, with memory of three pages of 64 KiB. */
 export function sha256LanesModule(): Buffer {
   const k = Buffer.alloc(4 * K.length);
   for (const [t, word] of K.entries()) k.writeUInt32LE(word, 4 * t);
-  return wasmModule([rounds(), absorb(), hmac()], 2, k);
+  return wasmModule([rounds(), absorb(), hmac()], 3, k);
 }

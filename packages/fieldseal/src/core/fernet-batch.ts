@@ -72,7 +72,9 @@ class Batch {
 
   /** The positions of all tokens of the chunk. */
   positions(): number[] {
-    return Array.from({ length: this.chunk.count }, (_, position) => position);
+    const positions: number[] = [];
+    for (let position = 0; position < this.chunk.count; position++) positions.push(position);
+    return positions;
   }
 }
 
@@ -141,9 +143,9 @@ function sealChunk(batch: Batch, key: FernetKey): void {
     fillRandom(chunk.staged, at, AES_BLOCK_BYTES, nowMs);
     at += chunk.blockBytesAt(position);
     const slot = chunk.slotAt(position);
-    chunk.arena[slot] = FERNET_VERSION;
-    chunk.arena.writeUInt32BE(high, slot + 1);
-    chunk.arena.writeUInt32BE(low, slot + 5);
+    chunk.memory[slot] = FERNET_VERSION;
+    chunk.memory.writeUInt32BE(high, slot + 1);
+    chunk.memory.writeUInt32BE(low, slot + 5);
   }
   writeTokens(batch, key, positions, chunk.staged.subarray(0, at));
   chunk.clear();
@@ -160,7 +162,7 @@ function writeTokens(batch: Batch, key: FernetKey, positions: readonly number[],
   } finally {
     blocks.fill(0);
   }
-  chunk.computeMacs(key.hmac, positions);
+  chunk.sign(key.hmac, positions);
   for (const position of positions) batch.values[chunk.indexAt(position)] = chunk.textAt(position);
 }
 
@@ -190,7 +192,7 @@ function openMany(
         continue;
       }
       if (!chunk.hasRoomFor(mostBytes)) openChunk(batch, keys, open);
-      const bytes = writeStrictBase64Url(token, chunk.arena, chunk.nextSlot);
+      const bytes = writeStrictBase64Url(token, chunk.memory, chunk.nextSlot);
       if (!isTokenByteLength(bytes)) {
         batch.fail(index, 'ERR_DECRYPT_FAILED');
         continue;
@@ -220,7 +222,7 @@ function openChunk(
   for (const position of unread) batch.fail(chunk.indexAt(position), 'ERR_DECRYPT_FAILED');
   for (const [key, positions] of authentic) {
     // Signed by the key, and yet no token of the only version there is.
-    const isToken = (position: number) => chunk.arena[chunk.slotAt(position)] === FERNET_VERSION;
+    const isToken = (position: number) => chunk.memory[chunk.slotAt(position)] === FERNET_VERSION;
     const tokens = positions.filter(isToken);
     if (tokens.length < positions.length) {
       for (const position of positions) {

@@ -1,13 +1,14 @@
 /**
- * A part of a batch, laid out so that each step is one call or one loop over all of its tokens.
+ * A part of a batch, laid out in one piece of memory so that each step is one call or one loop over all of its tokens.
  *
- *     arena    a slot a token, 64-byte steps:  header 9 ‖ iv16 ‖ ciphertext ‖ MAC 32 (or the padding of SHA-256)
+ *     slots    one a token, in steps of 64 bytes:  header 9 ‖ iv16 ‖ ciphertext ‖ MAC 32 (or the padding of SHA-256)
  *     staged   the same tokens' blocks, without a gap:  [iv16 or 16 random bytes][ciphertext or padded plaintext] …
- *     macs     32 bytes a token: computed;  given: as the token brings it
+ *     macs     32 bytes a token, as the key makes them;  given  as the tokens bring them
  *
  * Slots and staged blocks are only ever reached by their own offsets and lengths, and everything in them is written
- * before it is read: what a token before left there is never looked at. Plaintext stands in `staged` alone, and whoever puts
- * it there erases it as soon as it is encrypted.
+ * before it is read: what a token before left there is never looked at. Plaintext stands in `staged` alone, and whoever
+ * puts it there erases it as soon as it is encrypted. (`copyWithin` is used because a copy between buffers costs three
+ * times as much for so few bytes.)
  */
 import { timingSafeEqual } from 'node:crypto';
 import { HEADER_BYTES, hashedPart, tokenBuffer, tokenText, VERSION_AT } from './fernet-token.js';
@@ -22,8 +23,11 @@ const MAX_TOKENS = ARENA_BYTES / (2 * SLOT_STEP_BYTES);
 /** A larger token goes the way of a single one, which costs it no more. */
 export const MAX_CHUNKED_TOKEN_BYTES = 4096;
 
-const MACS_AT = FREE_AT + ARENA_BYTES;
+const STAGED_AT = FREE_AT + ARENA_BYTES;
+const MACS_AT = STAGED_AT + ARENA_BYTES;
 const MACS_BYTES = MAX_TOKENS * HMAC_BYTES;
+const GIVEN_AT = MACS_AT + MACS_BYTES;
+const MEMORY_BYTES = GIVEN_AT + MACS_BYTES;
 /** Setting the lanes to a key costs as much as two single HMACs. */
 const MIN_FOR_LANES = 6;
 /** From about here on a processor's own SHA-256 instructions win. */
@@ -31,24 +35,22 @@ const MAX_LANE_BLOCKS = 16;
 
 /** Room for the tokens of one chunk; used again for the next. */
 export class FernetChunk {
-  readonly arena: Buffer;
-  readonly staged = Buffer.alloc(ARENA_BYTES);
+  /** Slots and all; offsets of slots are offsets in it. */
+  readonly memory: Buffer;
+  readonly staged: Buffer;
   readonly #lanes: HmacLanes | null;
-  readonly #macs: Buffer;
-  readonly #given = Buffer.alloc(MAX_TOKENS * HMAC_BYTES);
   readonly #slots = new Int32Array(MAX_TOKENS);
   readonly #blockBytes = new Int32Array(MAX_TOKENS);
   readonly #indexes = new Int32Array(MAX_TOKENS);
-  #slotEnd = 0;
+  #slotEnd = FREE_AT;
   #stagedEnd = 0;
   #count = 0;
 
-  /** @param lanes with them, the arena and the MACs lie in their memory */
+  /** @param lanes with them, everything lies in their memory */
   constructor(lanes: HmacLanes | null) {
     this.#lanes = lanes;
-    const memory = lanes?.memory ?? Buffer.alloc(FREE_AT + ARENA_BYTES + MACS_BYTES);
-    this.arena = memory.subarray(FREE_AT, FREE_AT + ARENA_BYTES);
-    this.#macs = memory.subarray(MACS_AT, MACS_AT + MACS_BYTES);
+    this.memory = lanes?.memory ?? Buffer.alloc(MEMORY_BYTES);
+    this.staged = this.memory.subarray(STAGED_AT, STAGED_AT + ARENA_BYTES);
   }
 
   /** How many tokens it holds. */
@@ -68,7 +70,7 @@ export class FernetChunk {
 
   /** Whether a token of so many bytes has room. */
   hasRoomFor(tokenBytes: number): boolean {
-    return this.#count < MAX_TOKENS && this.#slotEnd + tokenBytes + SLOT_STEP_BYTES <= ARENA_BYTES;
+    return this.#count < MAX_TOKENS && this.#slotEnd + tokenBytes + SLOT_STEP_BYTES <= STAGED_AT;
   }
 
   /**
@@ -89,7 +91,7 @@ export class FernetChunk {
   /** Forgets the tokens, for the next chunk. */
   clear(): void {
     this.#count = 0;
-    this.#slotEnd = 0;
+    this.#slotEnd = FREE_AT;
     this.#stagedEnd = 0;
   }
 
@@ -107,7 +109,7 @@ export class FernetChunk {
     return this.#blockBytes[position] as number;
   }
 
-  /** Where the MAC of the token at `position` belongs in the arena. */
+  /** Where the MAC of the token at `position` belongs in its slot: where what it signs ends. */
   macAt(position: number): number {
     return this.slotAt(position) + HEADER_BYTES + this.blockBytesAt(position);
   }
@@ -115,7 +117,7 @@ export class FernetChunk {
   /** Keeps the MAC that the token at `position` brings, out of its slot. */
   keepGivenMac(position: number): void {
     const at = this.macAt(position);
-    this.arena.copy(this.#given, position * HMAC_BYTES, at, at + HMAC_BYTES);
+    this.memory.copyWithin(GIVEN_AT + position * HMAC_BYTES, at, at + HMAC_BYTES);
   }
 
   /**
@@ -126,34 +128,39 @@ export class FernetChunk {
     hmac: HmacSha256,
     positions: readonly number[],
   ): { authentic: readonly number[]; others: readonly number[] } {
-    const isWhole = positions.length === this.#count;
-    this.computeMacs(hmac, positions);
-    const end = this.#count * HMAC_BYTES;
+    this.#computeMacs(hmac, positions, (position) => MACS_AT + position * HMAC_BYTES);
     // Mostly all are, and then one comparison says so.
-    if (isWhole && timingSafeEqual(this.#macs.subarray(0, end), this.#given.subarray(0, end))) {
+    if (positions.length === this.#count && this.#macsAgree(0, this.#count))
       return { authentic: positions, others: [] };
-    }
     const [authentic, others]: [number[], number[]] = [[], []];
-    for (const position of positions) {
-      const [from, to] = [position * HMAC_BYTES, (position + 1) * HMAC_BYTES];
-      const equal = timingSafeEqual(this.#macs.subarray(from, to), this.#given.subarray(from, to));
-      (equal ? authentic : others).push(position);
-    }
+    for (const position of positions) (this.#macsAgree(position, position + 1) ? authentic : others).push(position);
     return { authentic, others };
   }
 
-  /** Computes the MACs of the tokens at `positions` over what is in their slots. */
-  computeMacs(hmac: HmacSha256, positions: readonly number[]): void {
+  /** Puts the MACs of the tokens at `positions` where they belong. */
+  sign(hmac: HmacSha256, positions: readonly number[]): void {
+    this.#computeMacs(hmac, positions, (position) => this.macAt(position));
+  }
+
+  #macsAgree(from: number, to: number): boolean {
+    const [macs, given] = [MACS_AT, GIVEN_AT].map((at) =>
+      this.memory.subarray(at + from * HMAC_BYTES, at + to * HMAC_BYTES),
+    ) as [Buffer, Buffer];
+    return timingSafeEqual(macs, given);
+  }
+
+  /** Computes the MACs of the tokens at `positions` over what is in their slots, to where `macTo` says. */
+  #computeMacs(hmac: HmacSha256, positions: readonly number[], macTo: (position: number) => number): void {
     const lanes = this.#lanes;
     if (!lanes || positions.length < MIN_FOR_LANES) {
-      for (const position of positions) this.#computeMac(hmac, position);
+      for (const position of positions) this.#computeMac(hmac, position, macTo);
       return;
     }
     // Messages of as many blocks go together; one alone, or a long one, costs less with node:crypto.
     const alike: number[][] = [];
     for (const position of positions) {
       const blocks = paddedBlocks(this.macAt(position) - this.slotAt(position));
-      if (blocks > MAX_LANE_BLOCKS) this.#computeMac(hmac, position);
+      if (blocks > MAX_LANE_BLOCKS) this.#computeMac(hmac, position, macTo);
       else {
         alike[blocks] ??= [];
         alike[blocks].push(position);
@@ -161,7 +168,7 @@ export class FernetChunk {
     }
     lanes.withKey(hmac, (hmacOfFour) => {
       for (const [blocks, group] of alike.entries()) {
-        if (group) this.#computeAlike(hmac, lanes, hmacOfFour, blocks, group);
+        if (group) this.#computeAlike(hmac, lanes, hmacOfFour, blocks, group, macTo);
       }
     });
   }
@@ -172,68 +179,60 @@ export class FernetChunk {
     hmacOfFour: HmacOfFour,
     blocks: number,
     group: readonly number[],
+    macTo: (position: number) => number,
   ): void {
-    for (const position of group) {
-      const [from, to] = [this.slotAt(position), this.macAt(position)];
-      lanes.pad(FREE_AT + from, to - from);
-    }
     const last = group.length - 1;
     for (let i = 0; i <= last; i += 4) {
       const a = group[i] as number;
       if (i === last) {
-        this.#computeMac(hmac, a);
+        this.#computeMac(hmac, a, macTo);
         return;
       }
       // Lanes that are left over do the last one's work once more.
       const b = group[i + 1] as number;
       const c = group[Math.min(i + 2, last)] as number;
       const d = group[Math.min(i + 3, last)] as number;
-      hmacOfFour(
-        FREE_AT + this.slotAt(a),
-        FREE_AT + this.slotAt(b),
-        FREE_AT + this.slotAt(c),
-        FREE_AT + this.slotAt(d),
-        blocks,
-        MACS_AT + a * HMAC_BYTES,
-        MACS_AT + b * HMAC_BYTES,
-        MACS_AT + c * HMAC_BYTES,
-        MACS_AT + d * HMAC_BYTES,
-      );
+      const [atA, atB, atC, atD] = [this.slotAt(a), this.slotAt(b), this.slotAt(c), this.slotAt(d)];
+      lanes.pad(atA, this.macAt(a) - atA);
+      lanes.pad(atB, this.macAt(b) - atB);
+      lanes.pad(atC, this.macAt(c) - atC);
+      lanes.pad(atD, this.macAt(d) - atD);
+      hmacOfFour(atA, atB, atC, atD, blocks, macTo(a), macTo(b), macTo(c), macTo(d));
     }
   }
 
-  #computeMac(hmac: HmacSha256, position: number): void {
+  #computeMac(hmac: HmacSha256, position: number, macTo: (position: number) => number): void {
     const [from, to] = [this.slotAt(position), this.macAt(position)];
     const buffer = tokenBuffer(to - from);
     const end = VERSION_AT + to - from;
-    this.arena.copy(buffer, VERSION_AT, from, to);
-    hmac.writeTo(buffer, end, this.#macs, position * HMAC_BYTES, hashedPart(buffer, end));
+    this.memory.copy(buffer, VERSION_AT, from, to);
+    hmac.writeTo(buffer, end, this.memory, macTo(position), hashedPart(buffer, end));
   }
 
-  /** The text of the token at `position`, whose MAC has been computed. */
+  /** The text of the token at `position`, which is signed. */
   textAt(position: number): string {
-    const at = this.macAt(position);
-    this.#macs.copy(this.arena, at, position * HMAC_BYTES, (position + 1) * HMAC_BYTES);
-    return tokenText(this.arena, at + HMAC_BYTES, this.slotAt(position));
+    return tokenText(this.memory, this.macAt(position) + HMAC_BYTES, this.slotAt(position));
   }
 
   /** Copies the blocks of `positions` from their slots, without a gap, to the beginning of `staged`. @returns their end */
   stage(positions: readonly number[]): number {
-    let end = 0;
+    let end = STAGED_AT;
     for (const position of positions) {
-      const [from, length] = [this.slotAt(position) + HEADER_BYTES, this.blockBytesAt(position)];
-      this.arena.copy(this.staged, end, from, from + length);
+      const from = this.slotAt(position) + HEADER_BYTES;
+      const length = this.blockBytesAt(position);
+      this.memory.copyWithin(end, from, from + length);
       end += length;
     }
-    return end;
+    return end - STAGED_AT;
   }
 
-  /** Copies blocks that stand without a gap in `blocks`, those of `positions` in turn, into their slots. */
+  /** Copies encrypted blocks that stand without a gap in `blocks`, those of `positions` in turn, into their slots. */
   unstage(blocks: Buffer, positions: readonly number[]): void {
-    let at = 0;
+    blocks.copy(this.staged);
+    let at = STAGED_AT;
     for (const position of positions) {
       const length = this.blockBytesAt(position);
-      blocks.copy(this.arena, this.slotAt(position) + HEADER_BYTES, at, at + length);
+      this.memory.copyWithin(this.slotAt(position) + HEADER_BYTES, at, at + length);
       at += length;
     }
   }

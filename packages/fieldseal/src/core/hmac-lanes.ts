@@ -15,7 +15,7 @@ export const STATE_AT = 256;
 export const INNER_AT = 640;
 export const OUTER_AT = 768;
 const KEY_BLOCK_AT = 896;
-/** From here on the memory is the caller's: 126 KiB. */
+/** From here on the memory, 192 KiB in all, is the caller's. */
 export const FREE_AT = 1024;
 const STATE_BYTES = 128;
 
