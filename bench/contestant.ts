@@ -22,7 +22,10 @@ export type Work = Readonly<Partial<Record<Verb, (inputs: readonly string[]) => 
 const BATCH_VALUES = 1000;
 const LARGE_BYTES = 16 * 1024;
 
-/** Of all threads of this process, so that a collector of garbage that works beside it counts, and other processes do not. */
+/**
+ * Of all threads of this process, so that a collector of garbage that works beside it counts, and other processes do
+ * not.
+ */
 function processorNanoseconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) * 1000;

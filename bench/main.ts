@@ -1,7 +1,7 @@
 /**
- * What a field costs: nanoseconds of processor time to encrypt, decrypt and rotate one value, beside other ways to do it. All
- * take turns, five rounds of them, so that whatever slows the machine slows each; medians are quoted, and ratios are to be
- * believed sooner than numbers. `npm run bench`; `npm run bench -- 100 1024` for some sizes only.
+ * What a field costs: nanoseconds of processor time to encrypt, decrypt and rotate one value, beside other ways to do
+ * it. All take turns, five rounds of them, so that whatever slows the machine slows each; medians are quoted, and
+ * ratios are to be believed sooner than numbers. `npm run bench`; `npm run bench -- 100 1024` for some sizes only.
  */
 import { cpus } from 'node:os';
 import fernet from 'fernet';

@@ -1,4 +1,7 @@
-/** Contestants that are programs of their own: pyca/cryptography, and C on OpenSSL. Each is left out where it cannot run. */
+/**
+ * Contestants that are programs of their own: pyca/cryptography, and C on OpenSSL. Each is left out where it cannot
+ * run.
+ */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -61,7 +64,10 @@ export async function pyca(key: string): Promise<Contestant | null> {
   return python.status === 0 ? OtherProcess.start('python3', [file('pyca.py'), key]) : null;
 }
 
-/** The C program, compiled into a folder that is removed again; null where there is no compiler or no OpenSSL to compile with. */
+/**
+ * The C program, compiled into a folder that is removed again; null where there is no compiler or no OpenSSL to compile
+ * with.
+ */
 export async function openssl(key: string): Promise<Contestant | null> {
   const folder = mkdtempSync(join(tmpdir(), 'fieldseal-bench-'));
   try {

@@ -1,4 +1,5 @@
 /** Fields encrypted by hand, as the Python original's `encryption_service` did it. */
+import { inSlices } from './core/batch-slices.js';
 import { decryptTextWith, encryptWith } from './core/fernet.js';
 import { type BatchResult, decryptMany, encryptMany, type Hashing, rotateMany } from './core/fernet-batch.js';
 import { type ErrorCode, FieldsealError } from './errors.js';
@@ -33,6 +34,15 @@ function allOrThrow({ values, failures }: BatchResult): (string | null)[] {
     `${failures.length} of ${values.length} values failed; their indexes are in \`indexes\`.`,
     { indexes: failures.map(({ index }) => index) },
   );
+}
+
+/** Lets everything else that waits in this thread have its turn after each slice. */
+async function inTurns(slices: Generator<void, BatchResult>): Promise<BatchResult> {
+  for (;;) {
+    const step = slices.next();
+    if (step.done) return step.value;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 function outcomesOf({ values, failures }: BatchResult): FieldOutcome[] {
@@ -90,8 +100,8 @@ export class EncryptionService {
   }
 
   /**
-   * Decrypts a batch under one snapshot of the keyring, at less than half of what so many single calls cost. It blocks until
-   * the batch is done. @throws FieldsealError with `indexes` when any token fails
+   * Decrypts a batch under one snapshot of the keyring, at less than half of what so many single calls cost. It blocks
+   * until the batch is done. @throws FieldsealError with `indexes` when any token fails
    */
   decryptFields(tokens: readonly (string | null)[]): (string | null)[] {
     return allOrThrow(decryptMany(this.#keyring.snapshot().readableFernet, tokens, this.#hashing));
@@ -103,8 +113,8 @@ export class EncryptionService {
   }
 
   /**
-   * Re-encrypts a batch of tokens under the primary key, each with its own time; the plaintext never becomes a string. It
-   * blocks until the batch is done. @throws FieldsealError with `indexes` when any token fails; `ERR_KEYRING_STALE`
+   * Re-encrypts a batch of tokens under the primary key, each with its own time; the plaintext never becomes a string.
+   * It blocks until the batch is done. @throws FieldsealError with `indexes` when any token fails; `ERR_KEYRING_STALE`
    */
   rotateFields(tokens: readonly (string | null)[]): (string | null)[] {
     return allOrThrow(rotateMany(this.#keyring.writableSnapshot().readableFernet, tokens, this.#hashing));
@@ -113,5 +123,20 @@ export class EncryptionService {
   /** Rotates a batch as `rotateFields`, and reports an unreadable token at its place, at no cost to the others. */
   tryRotateFields(tokens: readonly (string | null)[]): FieldOutcome[] {
     return outcomesOf(rotateMany(this.#keyring.writableSnapshot().readableFernet, tokens, this.#hashing));
+  }
+
+  /**
+   * As `encryptFields`, in slices of a few milliseconds between which everything else in this thread has its turn. All
+   * are encrypted under the key that was the primary when the call began. @throws as `encryptFields`
+   */
+  async encryptFieldsAsync(values: readonly (string | null)[]): Promise<(string | null)[]> {
+    const { fernet } = this.#keyring.writableSnapshot().primary;
+    return allOrThrow(await inTurns(inSlices(values, (slice) => encryptMany(fernet, slice, this.#hashing))));
+  }
+
+  /** As `decryptFields`, in slices as `encryptFieldsAsync`. @throws as `decryptFields` */
+  async decryptFieldsAsync(tokens: readonly (string | null)[]): Promise<(string | null)[]> {
+    const { readableFernet } = this.#keyring.snapshot();
+    return allOrThrow(await inTurns(inSlices(tokens, (slice) => decryptMany(readableFernet, slice, this.#hashing))));
   }
 }

@@ -173,3 +173,60 @@ describe('rotation of a batch', () => {
     expect(good?.ok && new Fernet(env.current).decrypt(good.value as string)).toBe('one');
   });
 });
+
+describe('a batch in turns', () => {
+  const values = Array.from({ length: 20_000 }, (_, i) => (i % 9 === 4 ? null : `value ${i}`));
+
+  /** How often something else had its turn while `work` went on. */
+  async function turnsDuring<T>(work: () => Promise<T>): Promise<{ result: T; turns: number }> {
+    let turns = 0;
+    let isDone = false;
+    const tick = () => {
+      turns++;
+      if (!isDone) setImmediate(tick);
+    };
+    setImmediate(tick);
+    const result = await work();
+    isDone = true;
+    return { result, turns };
+  }
+
+  it('is what the blocking call makes, and lets others work in between', async () => {
+    const encrypted = await turnsDuring(() => encryption.encryptFieldsAsync(values));
+    expect(encryption.decryptFields(encrypted.result)).toEqual(values);
+    const decrypted = await turnsDuring(() => encryption.decryptFieldsAsync(encrypted.result));
+    expect(decrypted.result).toEqual(values);
+    for (const { turns } of [encrypted, decrypted]) expect(turns).toBeGreaterThanOrEqual(19);
+  });
+
+  it('has its turns by size as well as by number', async () => {
+    const large = Array.from({ length: 20 }, () => 'x'.repeat(300_000));
+    const { result, turns } = await turnsDuring(() => encryption.encryptFieldsAsync(large));
+    expect(turns).toBeGreaterThanOrEqual(19);
+    expect(encryption.decryptFields(result)).toEqual(large);
+  });
+
+  it('takes the values and the ring as they were when it began, and runs beside another', async () => {
+    const ring = freshRing();
+    const service = new EncryptionService(new Keyring(ring));
+    const mine = [...values];
+    const first = service.encryptFieldsAsync(mine);
+    mine.fill('changed');
+    const [one, two] = await Promise.all([first, service.encryptFieldsAsync(values)]);
+    const opened = await Promise.all([service.decryptFieldsAsync(one), service.decryptFieldsAsync(two)]);
+    expect(opened).toEqual([values, values]);
+    expect(await service.encryptFieldsAsync([])).toEqual([]);
+  });
+
+  it('that fails names the places in the whole batch', async () => {
+    const tokens = encryption.encryptFields(values);
+    tokens[3] = foreign;
+    tokens[15_000] = 'hello';
+    const error = await encryption.decryptFieldsAsync(tokens).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: 'ERR_DECRYPT_FAILED',
+      message: '2 of 20000 values failed; their indexes are in `indexes`.',
+      indexes: [3, 15_000],
+    });
+  });
+});

@@ -3,7 +3,8 @@
  * steps as in the specification, in which each variable is four numbers. `write.ts` puts the bytes into
  * `src/core/sha256-lanes-bytes.ts`, and a test makes them again.
  *
- * Memory, in bytes:   0  K, 64 words · 256  state, 8 vectors · 384  W, 16 vectors · 640  HMAC's inner state, 8 vectors ·
+ * Memory, in bytes:   0  K, 64 words · 256  state, 8 vectors · 384  W, 16 vectors · 640  HMAC's inner state, 8 vectors
+ * ·
  *                   768  HMAC's outer state, 8 vectors · 896  room for a key's block · 1024  the caller's own
  */
 import { INNER_AT, OUTER_AT, STATE_AT } from '../src/core/hmac-lanes.js';
@@ -55,7 +56,9 @@ const sum1 = (x: Code) => xor(rotateRight(x, 6), rotateRight(x, 11), rotateRight
 const sigma0 = (x: Code) => xor(rotateRight(x, 7), rotateRight(x, 18), shiftRight(x, 3));
 const sigma1 = (x: Code) => xor(rotateRight(x, 17), rotateRight(x, 19), shiftRight(x, 10));
 
-/** The bytes of each lane the other way round: the specification's words are big-endian, WebAssembly's little-endian. */
+/**
+ * The bytes of each lane the other way round: the specification's words are big-endian, WebAssembly's little-endian.
+ */
 const swapBytes = (x: Code) => shuffle(x, x, [3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12]);
 const LOW_LANES = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
 const HIGH_LANES = [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31];
@@ -126,7 +129,9 @@ function rounds() {
   } as const;
 }
 
-/** Function 1, `absorb(p0, p1, p2, p3, blocks)`: brings the state on by `blocks` blocks of 64 bytes from each address. */
+/**
+ * Function 1, `absorb(p0, p1, p2, p3, blocks)`: brings the state on by `blocks` blocks of 64 bytes from each address.
+ */
 function absorb() {
   const blocks = 4;
   const [from, spare] = [5, 9];
@@ -147,8 +152,8 @@ function absorb() {
 }
 
 /**
- * Function 2, `hmac(p0, p1, p2, p3, blocks, o0, o1, o2, o3)`: the HMACs (RFC 2104) of the padded messages at p0 … p3, of
- * `blocks` blocks each, to o0 … o3; from the states behind the key's two blocks at INNER_AT and OUTER_AT.
+ * Function 2, `hmac(p0, p1, p2, p3, blocks, o0, o1, o2, o3)`: the HMACs (RFC 2104) of the padded messages at p0 … p3,
+ * of `blocks` blocks each, to o0 … o3; from the states behind the key's two blocks at INNER_AT and OUTER_AT.
  */
 function hmac() {
   const [out, from, spare] = [5, 9, 13];
@@ -162,7 +167,8 @@ function hmac() {
     body: [
       copy(INNER_AT, STATE_AT),
       call(1, ...numbers(5).map(getLocal)),
-      // The outer message is the inner hash, as words already, and its padding: 0x80, zeros, its bits with the key's block.
+      // The outer message is the inner hash, as words already, and its padding: 0x80, zeros, its bits with the key's
+      // block.
       copy(STATE_AT, W_AT),
       setW(8, 0x8000_0000 | 0),
       [9, 10, 11, 12, 13, 14].map((t) => setW(t, 0)),

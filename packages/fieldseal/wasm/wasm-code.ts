@@ -1,6 +1,6 @@
 /**
- * The few WebAssembly instructions that sha256-lanes.ts is written in, each a function from its operands' bytes to its own (the
- * core specification, chapter 5; vector instructions in §5.4.8). An expression is the list of its bytes.
+ * The few WebAssembly instructions that sha256-lanes.ts is written in, each a function from its operands' bytes to its
+ * own (the core specification, chapter 5; vector instructions in §5.4.8). An expression is the list of its bytes.
  */
 
 /** Bytes that compute something or do something, nested as they were put together. */
@@ -44,7 +44,10 @@ export const constant = (value: number): Code => [0x41, signed(value)];
 export const addNumbers = (a: Code, b: Code): Code => [a, b, 0x6a];
 export const call = (functionIndex: number, ...args: readonly Code[]): Code => [args, 0x10, unsigned(functionIndex)];
 
-/** Runs `body` `counter` times, and `between` after each time but the last; `counter` is a local above zero, and ends at zero. */
+/**
+ * Runs `body` `counter` times, and `between` after each time but the last; `counter` is a local above zero, and ends at
+ * zero.
+ */
 export function repeat(counter: number, body: Code, between: Code = []): Code {
   const countDown = setLocal(counter, addNumbers(getLocal(counter), constant(-1)));
   // loop … if … br 1 (to the loop's beginning) … end end

@@ -39,7 +39,8 @@ const PAD = '='.charCodeAt(0);
 const PIECE_CHARACTERS = 64 * 1024;
 
 /**
- * Decodes padded base64url into `target` at `offset`, as {@link decodeBase64UrlStrict} would, its twin, in a third of the time.
+ * Decodes padded base64url into `target` at `offset`, as {@link decodeBase64UrlStrict} would, its twin, in a third of
+ * the time.
  * @returns the number of bytes, or -1 for what {@link encodeBase64Url} would not have written; `target` then holds
  * anything
  */
@@ -57,10 +58,11 @@ export function writeStrictUnpadded(text: string, target: Buffer, offset: number
 }
 
 /**
- * Decodes the text, of which `digits` characters have to be base64url and all others padding behind them. Node's decoder is lax in
- * five ways, and each is met here: it takes `+` and `/` too; it cuts characters above 255 down to a byte, which then may be a
- * digit; it skips other characters, or stops at them, so that fewer bytes come out than so many digits make; it
- * forgives padding (the caller has counted it); it ignores the last digit's bits behind the last whole byte.
+ * Decodes the text, of which `digits` characters have to be base64url and all others padding behind them. Node's
+ * decoder is lax in five ways, and each is met here: it takes `+` and `/` too; it cuts characters above 255 down to a
+ * byte, which then may be a digit; it skips other characters, or stops at them, so that fewer bytes come out than so
+ * many digits make; it forgives padding (the caller has counted it); it ignores the last digit's bits behind the last
+ * whole byte.
  */
 function writeCanonical(text: string, digits: number, target: Buffer, offset: number): number {
   const rest = digits % 4;
@@ -72,7 +74,8 @@ function writeCanonical(text: string, digits: number, target: Buffer, offset: nu
   const bytes = Math.floor((digits * 3) / 4);
   if (target.length - offset < bytes) throw new RangeError('the decoded bytes do not fit');
   if (text.length <= PIECE_CHARACTERS) return target.write(text, offset, 'base64url') === bytes ? bytes : -1;
-  // Node copies a text before it decodes it; in pieces, each of which ends between two bytes, it needs no room for all of it.
+  // Node copies a text before it decodes it; in pieces, each of which ends between two bytes, it needs no room for all
+  // of it.
   let at = offset;
   for (let from = 0; from < text.length; from += PIECE_CHARACTERS) {
     const piece = text.slice(from, from + PIECE_CHARACTERS);
@@ -86,8 +89,9 @@ function writeCanonical(text: string, digits: number, target: Buffer, offset: nu
 
 /**
  * Decodes as CPython's `binascii.a2b_base64` without strict mode, behind `urlsafe_b64decode`: both alphabets, unknown
- * characters skipped, nothing read behind a complete padding, missing padding refused. Returns null where Python raises:
- * for characters beyond ASCII too, unless `text` stands for bytes (one character each), of which Python skips them.
+ * characters skipped, nothing read behind a complete padding, missing padding refused. Returns null where Python
+ * raises: for characters beyond ASCII too, unless `text` stands for bytes (one character each), of which Python skips
+ * them.
  */
 export function decodeBase64UrlPython(text: string, standsForBytes = false): Buffer | null {
   // Of the whole text: Python encodes it as ASCII before it decodes, so that characters behind the padding count too.

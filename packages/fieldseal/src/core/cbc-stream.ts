@@ -10,19 +10,20 @@
  * before. What comes out for R is IV = E(R ⊕ C). R is drawn from the CSPRNG for this one block, uniform and independent
  * of all that the key has ever seen: of C, of every plaintext, of the key. So R ⊕ C is uniform whatever C is, and E, a
  * permutation, keeps it uniform: given everything before it, the IV is each of the 2^128 values with equal probability,
- * which is the distribution that NIST SP 800-38A (appendix C) asks of a random IV, not an approximation of it. Each block behind is
- * E(P ⊕ the block before), as under a cipher of its own with that IV. Nobody can know the IV before the plaintext
- * is chosen, since R leaves this process in no other form. RFC 4346 §6.2.3.2 (TLS 1.1) made IVs in the same way.
+ * which is the distribution that NIST SP 800-38A (appendix C) asks of a random IV, not an approximation of it. Each
+ * block behind is E(P ⊕ the block before), as under a cipher of its own with that IV. Nobody can know the IV before the
+ * plaintext is chosen, since R leaves this process in no other form. RFC 4346 §6.2.3.2 (TLS 1.1) made IVs in the same
+ * way.
  *
  * **What could break it is state**, and so: R is used up before the call (random-pool.ts erases it as it hands it out);
- * the input is whole blocks and as many must come out, so that no block of one value is held back for the next; a cipher
- * is out of reach while it works, and is put back only once all is as it should be. Whatever throws, and whatever
- * calls back in between, leaves a new cipher to the next call.
+ * the input is whole blocks and as many must come out, so that no block of one value is held back for the next; a
+ * cipher is out of reach while it works, and is put back only once all is as it should be. Whatever throws, and
+ * whatever calls back in between, leaves a new cipher to the next call.
  *
  * **Decrypting.** CBC makes of a block C the block D(C) ⊕ the block before. For the first block of a ciphertext that is
- * its IV; for the IV it is the last block of whichever token came before, so that what comes out in the IV's place is no
- * plaintext. The caller erases it before it gives anything away. No other block depends on a neighbour. Only ciphertext
- * whose own MAC was verified may enter.
+ * its IV; for the IV it is the last block of whichever token came before, so that what comes out in the IV's place is
+ * no plaintext. The caller erases it before it gives anything away. No other block depends on a neighbour. Only
+ * ciphertext whose own MAC was verified may enter.
  *
  * Its readable twin is `createCipheriv` with the IV that came out; the tests hold every token against it.
  */
@@ -39,7 +40,9 @@ import {
 export const AES_BLOCK_BYTES = 16;
 const ALGORITHM = 'aes-128-cbc';
 
-/** Of a large value so much goes through at once: it stays in the cache, and takes no second buffer of the value's size. */
+/**
+ * Of a large value so much goes through at once: it stays in the cache, and takes no second buffer of the value's size.
+ */
 export const PIECE_BYTES = 64 * 1024;
 
 /** Runs whole blocks through a cipher without padding, which gives out every block at once. */
@@ -70,8 +73,8 @@ export class CbcStream {
   }
 
   /**
-   * Encrypts values that stand one behind the other, each as 16 random bytes that were drawn for it alone and its padded
-   * plaintext. In place of the random bytes comes out the IV.
+   * Encrypts values that stand one behind the other, each as 16 random bytes that were drawn for it alone and its
+   * padded plaintext. In place of the random bytes comes out the IV.
    * @returns memory of its own, as long as `blocks`
    */
   encrypt(blocks: Uint8Array): Buffer {

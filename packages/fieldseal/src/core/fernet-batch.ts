@@ -1,7 +1,7 @@
 /**
- * Many Fernet tokens at once: the AES of a whole chunk is one native call (cbc-stream.ts says why that is safe), and what is
- * done once a batch is done once. Each token is judged by itself: one that cannot be read is reported at its place, and
- * the others come out as if it were not there.
+ * Many Fernet tokens at once: the AES of a whole chunk is one native call (cbc-stream.ts says why that is safe), and
+ * its HMACs are made four at a time (hmac-lanes.ts). Each token is judged by itself: one that cannot be read is
+ * reported at its place, and the others come out as if it were not there.
  *
  * These calls block until the batch is done.
  */
@@ -33,8 +33,8 @@ export interface BatchResult {
   readonly failures: readonly BatchFailure[];
 }
 
-// Out of reach while it is used: a batch that begins inside another (nothing in here calls back, but should that change)
-// gets a chunk of its own.
+// Out of reach while it is used: a batch that begins inside another (nothing in here calls back, but should that
+// change) gets a chunk of its own.
 const idleChunks: Record<Hashing, FernetChunk | null> = { lanes: null, native: null };
 
 /**
@@ -152,23 +152,19 @@ function sealChunk(batch: Batch, key: FernetKey): void {
 }
 
 /**
- * Encrypts `blocks`, [16 random bytes][padded plaintext] of the tokens at `positions`, erases them, and makes the tokens'
- * texts around what came out and the headers in their slots.
+ * Encrypts `blocks`, [16 random bytes][padded plaintext] of the tokens at `positions`, and makes the tokens' texts
+ * around what came out and the headers in their slots.
  */
 function writeTokens(batch: Batch, key: FernetKey, positions: readonly number[], blocks: Buffer): void {
   const { chunk } = batch;
-  try {
-    chunk.unstage(key.cbc.encrypt(blocks), positions);
-  } finally {
-    blocks.fill(0);
-  }
+  chunk.unstage(key.cbc.encrypt(blocks), positions);
   chunk.sign(key.hmac, positions);
   for (const position of positions) batch.values[chunk.indexAt(position)] = chunk.textAt(position);
 }
 
 /**
- * Reads every token of the batch that fits into chunks, authenticates those, and hands the authentic ones of one key to `open`; larger
- * ones go to `openSingle`.
+ * Reads every token of the batch that fits into chunks, authenticates those, and hands the authentic ones of one key to
+ * `open`; larger ones go to `openSingle`.
  */
 function openMany(
   keys: readonly FernetKey[],
@@ -283,8 +279,9 @@ export function decryptMany(
 }
 
 /**
- * Re-encrypts tokens under the first key, as `MultiFernet.rotate` does: each keeps its time. The plaintext never becomes a
- * string: it is decrypted into a buffer, encrypted from there, and erased. Failures: `ERR_DECRYPT_FAILED`, `ERR_VALUE_TYPE`.
+ * Re-encrypts tokens under the first key, as `MultiFernet.rotate` does: each keeps its time. The plaintext never
+ * becomes a string: it is decrypted into a buffer, encrypted from there, and erased. Failures: `ERR_DECRYPT_FAILED`,
+ * `ERR_VALUE_TYPE`.
  */
 export function rotateMany(
   keys: readonly FernetKey[],

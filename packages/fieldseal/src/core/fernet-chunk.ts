@@ -6,9 +6,9 @@
  *     macs     32 bytes a token, as the key makes them;  given  as the tokens bring them
  *
  * Slots and staged blocks are only ever reached by their own offsets and lengths, and everything in them is written
- * before it is read: what a token before left there is never looked at. Plaintext stands in `staged` alone, and whoever
- * puts it there erases it as soon as it is encrypted. (`copyWithin` is used because a copy between buffers costs three
- * times as much for so few bytes.)
+ * before it is read: what a token before left there is never looked at. Plaintext stands in `staged` alone, until the
+ * ciphertext, as long as it, is put over it; after an error the chunk is erased. (`copyWithin` is used because a copy
+ * between buffers costs three times as much for so few bytes.)
  */
 import { timingSafeEqual } from 'node:crypto';
 import { HEADER_BYTES, hashedPart, tokenBuffer, tokenText, VERSION_AT } from './fernet-token.js';
@@ -214,7 +214,9 @@ export class FernetChunk {
     return tokenText(this.memory, this.macAt(position) + HMAC_BYTES, this.slotAt(position));
   }
 
-  /** Copies the blocks of `positions` from their slots, without a gap, to the beginning of `staged`. @returns their end */
+  /**
+   * Copies the blocks of `positions` from their slots, without a gap, to the beginning of `staged`. @returns their end
+   */
   stage(positions: readonly number[]): number {
     let end = STAGED_AT;
     for (const position of positions) {

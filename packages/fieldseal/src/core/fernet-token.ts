@@ -35,7 +35,9 @@ export function tokenBuffer(tokenBytes: number): Buffer {
   return size <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafeSlow(size);
 }
 
-/** Views of the shared buffer by where they end, since making one costs as much as copying a field. Short tokens only. */
+/**
+ * Views of the shared buffer by where they end, since making one costs as much as copying a field. Short tokens only.
+ */
 const VIEWED_BYTES = 1024;
 const hashedParts: Buffer[] = [];
 const aesParts: Buffer[] = [];

@@ -119,7 +119,9 @@ export function decryptTextWith(
   return key.decipherText(loaded);
 }
 
-/** Decrypts to bytes under the first of the keys that authenticates the token. @throws as {@link Fernet.decryptBytes} */
+/**
+ * Decrypts to bytes under the first of the keys that authenticates the token. @throws as {@link Fernet.decryptBytes}
+ */
 export function decryptBytesWith(
   keys: readonly FernetKey[],
   token: string | Uint8Array,
@@ -183,7 +185,9 @@ export class Fernet {
     return encryptWith(this.key, data, options.timeSeconds);
   }
 
-  /** Decrypts to text. @throws FieldsealError `ERR_DECRYPT_FAILED`, or `ERR_VALUE_NOT_TEXT` when the bytes are not UTF-8 */
+  /**
+   * Decrypts to text. @throws FieldsealError `ERR_DECRYPT_FAILED`, or `ERR_VALUE_NOT_TEXT` when the bytes are not UTF-8
+   */
   decrypt(token: string | Uint8Array, options: DecryptOptions = {}): string {
     return decryptTextWith(this.#keys, token, this.#mode, options);
   }

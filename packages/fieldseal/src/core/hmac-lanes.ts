@@ -1,8 +1,8 @@
 /**
  * HMAC-SHA256 of four messages at once, in WebAssembly (`wasm/sha256-lanes.ts` is its source): for batches, in which a
- * call of node:crypto costs more than the hash of a short message. It is the one primitive that is our own, and so it is
- * used only where it can be told apart from a wrong one: it has to agree with node:crypto whenever it is loaded, else it is
- * not used; nor is it where only a validated module may hash (FIPS).
+ * call of node:crypto costs more than the hash of a short message. It is the one primitive that is our own, and so it
+ * is used only where it can be told apart from a wrong one: it has to agree with node:crypto whenever it is loaded,
+ * else it is not used; nor is it where only a validated module may hash (FIPS).
  *
  * Four lanes do the same steps whatever the messages are: there is no branch and no address that depends on them.
  */
@@ -89,7 +89,9 @@ export class HmacLanes {
     }
   }
 
-  /** Writes SHA-256's padding behind the message in `memory[at … at + messageBytes)`, which stands behind a key's block. */
+  /**
+   * Writes SHA-256's padding behind the message in `memory[at … at + messageBytes)`, which stands behind a key's block.
+   */
   pad(at: number, messageBytes: number): void {
     const end = at + HMAC_BLOCK_BYTES * paddedBlocks(messageBytes);
     this.memory[at + messageBytes] = 0x80;
@@ -106,7 +108,10 @@ export class HmacLanes {
     this.memory.copy(this.memory, toAt, STATE_AT, STATE_AT + STATE_BYTES);
   }
 
-  /** Whether four random messages, of each of the lengths at which something changes, have the HMACs that node:crypto makes. */
+  /**
+   * Whether four random messages, of each of the lengths at which something changes, have the HMACs that node:crypto
+   * makes.
+   */
   #agreesWithNode(): boolean {
     const hmac = new HmacSha256(randomBytes(16));
     const expected = Buffer.alloc(4 * HMAC_BYTES);

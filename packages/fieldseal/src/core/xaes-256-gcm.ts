@@ -22,8 +22,8 @@ export class Xaes256Gcm {
   readonly #key: KeyObject;
   readonly #k1: Buffer;
   /**
-   * AES-256 of whole blocks, one cipher for all calls: ECB has no state, each block is the bare block cipher's, and that is
-   * what the specification uses. Only a cipher for a message's own key has to be made anew for each message.
+   * AES-256 of whole blocks, one cipher for all calls: ECB has no state, each block is the bare block cipher's, and
+   * that is what the specification uses. Only a cipher for a message's own key has to be made anew for each message.
    */
   #blockCipher: Cipher | null = null;
 
