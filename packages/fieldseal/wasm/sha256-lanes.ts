@@ -3,9 +3,9 @@
  * steps as in the specification, in which each variable is four numbers. `write.ts` puts the bytes into
  * `src/core/sha256-lanes-bytes.ts`, and a test makes them again.
  *
- * Memory, in bytes:   0  K, 64 words · 256  state, 8 vectors · 384  W, 16 vectors · 640  HMAC's inner state, 8 vectors
- * ·
- *                   768  HMAC's outer state, 8 vectors · 896  room for a key's block · 1024  the caller's own
+ *     memory, in bytes:    0  K, 64 words              640  HMAC's inner state, 8 vectors
+ *                        256  state, 8 vectors         768  HMAC's outer state, 8 vectors
+ *                        384  W, 16 vectors            896  room for a key's block    1024  the caller's own
  */
 import { INNER_AT, OUTER_AT, STATE_AT } from '../src/core/hmac-lanes.js';
 import {
