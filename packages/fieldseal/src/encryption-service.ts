@@ -1,11 +1,8 @@
 /** Fields encrypted by hand, as the Python original's `encryption_service` did it. */
-import { decryptFailed } from './core/decrypt-failed.js';
-import { encryptWith } from './core/fernet.js';
-import { decodeUtf8 } from './core/utf8.js';
-import { type ErrorCode, FieldsealError, isFieldsealError } from './errors.js';
-import { NO_PLACE } from './fields/place.js';
-import { UNREADABLE } from './fields/scheme.js';
-import { openWith } from './fields/schemes.js';
+import { inSlices } from './core/batch-slices.js';
+import { decryptTextWith, encryptWith } from './core/fernet.js';
+import { type BatchResult, decryptMany, encryptMany, type Hashing, rotateMany } from './core/fernet-batch.js';
+import { type ErrorCode, FieldsealError } from './errors.js';
 import { stringCodec } from './fields/string-codec.js';
 import type { Keyring } from './keys/keyring.js';
 import type { KeyringSnapshot } from './keys/keyring-snapshot.js';
@@ -14,43 +11,44 @@ import type { Environment } from './providers/key-variables.js';
 
 const text = stringCodec(null);
 
-/** One outcome of {@link EncryptionService.tryDecryptFields}. */
+/** One outcome of {@link EncryptionService.tryDecryptFields} and {@link EncryptionService.tryRotateFields}. */
 export type FieldOutcome =
   | { readonly ok: true; readonly value: string | null }
   | { readonly ok: false; readonly code: ErrorCode };
 
 function open(ring: KeyringSnapshot, token: string): string {
   if (typeof token !== 'string') throw new FieldsealError('ERR_VALUE_TYPE', 'The token is not a string.');
-  const opened = openWith(['fernet'], NO_PLACE, ring, token);
-  if (opened === null || opened === UNREADABLE) throw decryptFailed();
-  return decodeUtf8(opened.bytes);
+  return decryptTextWith(ring.readableFernet, token, 'strict');
 }
 
 function seal(ring: KeyringSnapshot, value: string): string {
   return encryptWith(ring.primary.fernet, text.encode(value));
 }
 
-/** Runs `work` on every value, and throws once at the end if it failed anywhere. */
-function forEachField(values: readonly (string | null)[], work: (value: string) => string): (string | null)[] {
-  const indexes: number[] = [];
-  let code: ErrorCode = 'ERR_DECRYPT_FAILED';
-  const results = values.map((value, index) => {
-    if (value === null) return null;
-    try {
-      return work(value);
-    } catch (error) {
-      if (!isFieldsealError(error)) throw error;
-      if (indexes.length === 0) code = error.code;
-      indexes.push(index);
-      return null;
-    }
-  });
-  if (indexes.length === 0) return results;
+/** The values, when none failed. @throws FieldsealError with the code of the first failure, and all their `indexes` */
+function allOrThrow({ values, failures }: BatchResult): (string | null)[] {
+  const [first] = failures;
+  if (!first) return values;
   throw new FieldsealError(
-    code,
-    `${indexes.length} of ${values.length} values failed; their indexes are in \`indexes\`.`,
-    { indexes },
+    first.code,
+    `${failures.length} of ${values.length} values failed; their indexes are in \`indexes\`.`,
+    { indexes: failures.map(({ index }) => index) },
   );
+}
+
+/** Lets everything else that waits in this thread have its turn after each slice. */
+async function inTurns(slices: Generator<void, BatchResult>): Promise<BatchResult> {
+  for (;;) {
+    const step = slices.next();
+    if (step.done) return step.value;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function outcomesOf({ values, failures }: BatchResult): FieldOutcome[] {
+  const outcomes = values.map((value): FieldOutcome => ({ ok: true, value }));
+  for (const { index, code } of failures) outcomes[index] = { ok: false, code };
+  return outcomes;
 }
 
 /**
@@ -63,9 +61,12 @@ function forEachField(values: readonly (string | null)[], work: (value: string) 
  */
 export class EncryptionService {
   readonly #keyring: Keyring;
+  readonly #hashing: Hashing;
 
-  constructor(keyring: Keyring) {
+  /** @param env where `FIELDSEAL_WASM=0` says that batches hash with node:crypto only, never in WebAssembly */
+  constructor(keyring: Keyring, env: Environment = process.env) {
     this.#keyring = keyring;
+    this.#hashing = env['FIELDSEAL_WASM'] === '0' ? 'native' : 'lanes';
   }
 
   /**
@@ -73,7 +74,7 @@ export class EncryptionService {
    * @throws FieldsealError `ERR_KEY_MISSING`, `ERR_KEY_MALFORMED`, `ERR_KEY_FILE`, `ERR_CONFIG_INVALID`
    */
   static fromEnv(env: Environment = process.env): EncryptionService {
-    return new EncryptionService(keyringFromEnv(env));
+    return new EncryptionService(keyringFromEnv(env), env);
   }
 
   /** @throws FieldsealError `ERR_VALUE_TYPE`, `ERR_VALUE_NOT_TEXT`, `ERR_KEYRING_STALE` */
@@ -90,28 +91,52 @@ export class EncryptionService {
     return token === null ? null : open(this.#keyring.snapshot(), token);
   }
 
-  /** Encrypts a batch under one snapshot of the keyring. @throws FieldsealError with `indexes` when any value fails */
+  /**
+   * Encrypts a batch under one snapshot of the keyring, at less than half of what so many single calls cost. It blocks
+   * until the batch is done. @throws FieldsealError with `indexes` when any value fails
+   */
   encryptFields(values: readonly (string | null)[]): (string | null)[] {
-    const ring = this.#keyring.writableSnapshot();
-    return forEachField(values, (value) => seal(ring, value));
+    return allOrThrow(encryptMany(this.#keyring.writableSnapshot().primary.fernet, values, this.#hashing));
   }
 
-  /** Decrypts a batch under one snapshot of the keyring. @throws FieldsealError with `indexes` when any token fails */
+  /**
+   * Decrypts a batch under one snapshot of the keyring, at less than half of what so many single calls cost. It blocks
+   * until the batch is done. @throws FieldsealError with `indexes` when any token fails
+   */
   decryptFields(tokens: readonly (string | null)[]): (string | null)[] {
-    const ring = this.#keyring.snapshot();
-    return forEachField(tokens, (token) => open(ring, token));
+    return allOrThrow(decryptMany(this.#keyring.snapshot().readableFernet, tokens, this.#hashing));
   }
 
-  /** Decrypts a batch and reports an unreadable token at its place, at no cost to the others. */
+  /** Decrypts a batch as `decryptFields`, and reports an unreadable token at its place, at no cost to the others. */
   tryDecryptFields(tokens: readonly (string | null)[]): FieldOutcome[] {
-    const ring = this.#keyring.snapshot();
-    return tokens.map((token) => {
-      try {
-        return { ok: true, value: token === null ? null : open(ring, token) };
-      } catch (error) {
-        if (!isFieldsealError(error)) throw error;
-        return { ok: false, code: error.code };
-      }
-    });
+    return outcomesOf(decryptMany(this.#keyring.snapshot().readableFernet, tokens, this.#hashing));
+  }
+
+  /**
+   * Re-encrypts a batch of tokens under the primary key, each with its own time; the plaintext never becomes a string.
+   * It blocks until the batch is done. @throws FieldsealError with `indexes` when any token fails; `ERR_KEYRING_STALE`
+   */
+  rotateFields(tokens: readonly (string | null)[]): (string | null)[] {
+    return allOrThrow(rotateMany(this.#keyring.writableSnapshot().readableFernet, tokens, this.#hashing));
+  }
+
+  /** Rotates a batch as `rotateFields`, and reports an unreadable token at its place, at no cost to the others. */
+  tryRotateFields(tokens: readonly (string | null)[]): FieldOutcome[] {
+    return outcomesOf(rotateMany(this.#keyring.writableSnapshot().readableFernet, tokens, this.#hashing));
+  }
+
+  /**
+   * As `encryptFields`, in slices of a few milliseconds between which everything else in this thread has its turn. All
+   * are encrypted under the key that was the primary when the call began. @throws as `encryptFields`
+   */
+  async encryptFieldsAsync(values: readonly (string | null)[]): Promise<(string | null)[]> {
+    const { fernet } = this.#keyring.writableSnapshot().primary;
+    return allOrThrow(await inTurns(inSlices(values, (slice) => encryptMany(fernet, slice, this.#hashing))));
+  }
+
+  /** As `decryptFields`, in slices as `encryptFieldsAsync`. @throws as `decryptFields` */
+  async decryptFieldsAsync(tokens: readonly (string | null)[]): Promise<(string | null)[]> {
+    const { readableFernet } = this.#keyring.snapshot();
+    return allOrThrow(await inTurns(inSlices(tokens, (slice) => decryptMany(readableFernet, slice, this.#hashing))));
   }
 }

@@ -145,3 +145,88 @@ describe('a batch', () => {
     await keyring.close();
   });
 });
+
+describe('rotation of a batch', () => {
+  const env = { current: Fernet.generateKey(), previous: Fernet.generateKey() };
+  const service = EncryptionService.fromEnv({ ENCRYPTION_KEY: env.current, ENCRYPTION_KEY_PREVIOUS: env.previous });
+  const old = new Fernet(env.previous);
+
+  it('puts every token under the primary key and keeps its time, nulls in their places', () => {
+    const tokens = [old.encrypt('one', { timeSeconds: 1000 }), null, service.encryptField('two')];
+    const rotated = service.rotateFields(tokens);
+    const current = new Fernet(env.current);
+    expect(rotated[1]).toBeNull();
+    expect([0, 2].map((i) => current.decrypt(rotated[i] as string))).toEqual(['one', 'two']);
+    expect(current.extractTimestamp(rotated[0] as string)).toBe(1000n);
+    expect(rotated[2]).not.toBe(tokens[2]);
+  });
+
+  it('that fails anywhere names the places, or is done as far as it goes', () => {
+    const tokens = ['hello', old.encrypt('one'), foreign];
+    expect(batchRefusalOf(() => service.rotateFields(tokens))).toEqual({
+      code: 'ERR_DECRYPT_FAILED',
+      message: '2 of 3 values failed; their indexes are in `indexes`.',
+      indexes: [0, 2],
+    });
+    const [bad, good, other] = service.tryRotateFields(tokens);
+    expect([bad, other]).toEqual(Array(2).fill({ ok: false, code: 'ERR_DECRYPT_FAILED' }));
+    expect(good?.ok && new Fernet(env.current).decrypt(good.value as string)).toBe('one');
+  });
+});
+
+describe('a batch in turns', () => {
+  const values = Array.from({ length: 20_000 }, (_, i) => (i % 9 === 4 ? null : `value ${i}`));
+
+  /** How often something else had its turn while `work` went on. */
+  async function turnsDuring<T>(work: () => Promise<T>): Promise<{ result: T; turns: number }> {
+    let turns = 0;
+    let isDone = false;
+    const tick = () => {
+      turns++;
+      if (!isDone) setImmediate(tick);
+    };
+    setImmediate(tick);
+    const result = await work();
+    isDone = true;
+    return { result, turns };
+  }
+
+  it('is what the blocking call makes, and lets others work in between', async () => {
+    const encrypted = await turnsDuring(() => encryption.encryptFieldsAsync(values));
+    expect(encryption.decryptFields(encrypted.result)).toEqual(values);
+    const decrypted = await turnsDuring(() => encryption.decryptFieldsAsync(encrypted.result));
+    expect(decrypted.result).toEqual(values);
+    for (const { turns } of [encrypted, decrypted]) expect(turns).toBeGreaterThanOrEqual(19);
+  });
+
+  it('has its turns by size as well as by number', async () => {
+    const large = Array.from({ length: 20 }, () => 'x'.repeat(300_000));
+    const { result, turns } = await turnsDuring(() => encryption.encryptFieldsAsync(large));
+    expect(turns).toBeGreaterThanOrEqual(19);
+    expect(encryption.decryptFields(result)).toEqual(large);
+  });
+
+  it('takes the values and the ring as they were when it began, and runs beside another', async () => {
+    const ring = freshRing();
+    const service = new EncryptionService(new Keyring(ring));
+    const mine = [...values];
+    const first = service.encryptFieldsAsync(mine);
+    mine.fill('changed');
+    const [one, two] = await Promise.all([first, service.encryptFieldsAsync(values)]);
+    const opened = await Promise.all([service.decryptFieldsAsync(one), service.decryptFieldsAsync(two)]);
+    expect(opened).toEqual([values, values]);
+    expect(await service.encryptFieldsAsync([])).toEqual([]);
+  });
+
+  it('that fails names the places in the whole batch', async () => {
+    const tokens = encryption.encryptFields(values);
+    tokens[3] = foreign;
+    tokens[15_000] = 'hello';
+    const error = await encryption.decryptFieldsAsync(tokens).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: 'ERR_DECRYPT_FAILED',
+      message: '2 of 20000 values failed; their indexes are in `indexes`.',
+      indexes: [3, 15_000],
+    });
+  });
+});

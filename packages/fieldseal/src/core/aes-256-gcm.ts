@@ -4,6 +4,7 @@ import { decryptFailed } from './decrypt-failed.js';
 
 export const GCM_NONCE_BYTES = 12;
 export const GCM_TAG_BYTES = 16;
+const GCM_OPTIONS = { authTagLength: GCM_TAG_BYTES };
 
 /**
  * Encrypts; returns ciphertext ‖ tag. A nonce must never repeat under a key, and 12 bytes are too few to be drawn at
@@ -17,10 +18,28 @@ export function sealAes256Gcm(
   plaintext: Uint8Array,
   associatedData: Uint8Array,
 ): Buffer {
+  const out = Buffer.allocUnsafe(plaintext.length + GCM_TAG_BYTES);
+  writeSealedAes256Gcm(out, 0, key, nonce, plaintext, associatedData);
+  return out;
+}
+
+/** As {@link sealAes256Gcm}, and writes ciphertext ‖ tag to `target` at `offset`. Text is encrypted as its UTF-8. */
+export function writeSealedAes256Gcm(
+  target: Buffer,
+  offset: number,
+  key: KeyObject,
+  nonce: Uint8Array,
+  plaintext: string | Uint8Array,
+  associatedData: Uint8Array,
+): void {
   if (nonce.length !== GCM_NONCE_BYTES) throw new RangeError('an AES-256-GCM nonce has 12 bytes');
-  const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: GCM_TAG_BYTES });
+  const cipher = createCipheriv('aes-256-gcm', key, nonce, GCM_OPTIONS);
   cipher.setAAD(associatedData);
-  return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+  const ciphertext = typeof plaintext === 'string' ? cipher.update(plaintext, 'utf8') : cipher.update(plaintext);
+  // GCM works byte by byte: `update` has given out everything, and `final` only makes the tag.
+  cipher.final();
+  target.set(ciphertext, offset);
+  target.set(cipher.getAuthTag(), offset + ciphertext.length);
 }
 
 /**
@@ -36,7 +55,7 @@ export function openAes256Gcm(
 ): Buffer {
   if (sealed.length < GCM_TAG_BYTES || nonce.length !== GCM_NONCE_BYTES) throw decryptFailed();
   const end = sealed.length - GCM_TAG_BYTES;
-  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: GCM_TAG_BYTES });
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, GCM_OPTIONS);
   decipher.setAAD(associatedData).setAuthTag(sealed.subarray(end));
   try {
     const plaintext = decipher.update(sealed.subarray(0, end));

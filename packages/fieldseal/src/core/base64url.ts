@@ -35,11 +35,63 @@ for (const [alphabetIndex, char] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklm
 SEXTET['-'.charCodeAt(0)] = 62;
 SEXTET['_'.charCodeAt(0)] = 63;
 const PAD = '='.charCodeAt(0);
+/** A multiple of 4. */
+const PIECE_CHARACTERS = 64 * 1024;
+
+/**
+ * Decodes padded base64url into `target` at `offset`, as {@link decodeBase64UrlStrict} would, its twin, in a third of
+ * the time.
+ * @returns the number of bytes, or -1 for what {@link encodeBase64Url} would not have written; `target` then holds
+ * anything
+ */
+export function writeStrictBase64Url(text: string, target: Buffer, offset: number): number {
+  const { length } = text;
+  if (length === 0) return 0;
+  if (length % 4 !== 0) return -1;
+  const pads = text.charCodeAt(length - 1) !== PAD ? 0 : text.charCodeAt(length - 2) !== PAD ? 1 : 2;
+  return writeCanonical(text, length - pads, target, offset);
+}
+
+/** As {@link writeStrictBase64Url}, of base64url without padding. */
+export function writeStrictUnpadded(text: string, target: Buffer, offset: number): number {
+  return writeCanonical(text, text.length, target, offset);
+}
+
+/**
+ * Decodes the text, of which `digits` characters have to be base64url and all others padding behind them. Node's
+ * decoder is lax in five ways, and each is met here: it takes `+` and `/` too; it cuts characters above 255 down to a
+ * byte, which then may be a digit; it skips other characters, or stops at them, so that fewer bytes come out than so
+ * many digits make; it forgives padding (the caller has counted it); it ignores the last digit's bits behind the last
+ * whole byte.
+ */
+function writeCanonical(text: string, digits: number, target: Buffer, offset: number): number {
+  const rest = digits % 4;
+  if (rest === 1) return -1;
+  // UTF-8 takes one byte a character for ASCII alone.
+  if (Buffer.byteLength(text) !== text.length || text.includes('+') || text.includes('/')) return -1;
+  const unusedBits = rest === 0 ? 0 : rest === 2 ? 0x0f : 0x03;
+  if (((SEXTET[text.charCodeAt(digits - 1)] as number) & unusedBits) !== 0) return -1;
+  const bytes = Math.floor((digits * 3) / 4);
+  if (target.length - offset < bytes) throw new RangeError('the decoded bytes do not fit');
+  if (text.length <= PIECE_CHARACTERS) return target.write(text, offset, 'base64url') === bytes ? bytes : -1;
+  // Node copies a text before it decodes it; in pieces, each of which ends between two bytes, it needs no room for all
+  // of it.
+  let at = offset;
+  for (let from = 0; from < text.length; from += PIECE_CHARACTERS) {
+    const piece = text.slice(from, from + PIECE_CHARACTERS);
+    const pieceDigits = Math.min(digits - from, PIECE_CHARACTERS);
+    const pieceBytes = Math.floor((pieceDigits * 3) / 4);
+    if (target.write(piece, at, 'base64url') !== pieceBytes) return -1;
+    at += pieceBytes;
+  }
+  return bytes;
+}
 
 /**
  * Decodes as CPython's `binascii.a2b_base64` without strict mode, behind `urlsafe_b64decode`: both alphabets, unknown
- * characters skipped, nothing read behind a complete padding, missing padding refused. Returns null where Python raises:
- * for characters beyond ASCII too, unless `text` stands for bytes (one character each), of which Python skips them.
+ * characters skipped, nothing read behind a complete padding, missing padding refused. Returns null where Python
+ * raises: for characters beyond ASCII too, unless `text` stands for bytes (one character each), of which Python skips
+ * them.
  */
 export function decodeBase64UrlPython(text: string, standsForBytes = false): Buffer | null {
   // Of the whole text: Python encodes it as ASCII before it decodes, so that characters behind the padding count too.

@@ -6,7 +6,7 @@
  *
  * Here they always stand behind 64 bytes of room, where the HMAC puts its padded key.
  */
-import { type Base64Mode, base64UrlPadding, decodeBase64UrlPython } from './base64url.js';
+import { type Base64Mode, base64UrlPadding, decodeBase64UrlPython, writeStrictBase64Url } from './base64url.js';
 import { HMAC_BLOCK_BYTES, HMAC_BYTES } from './hmac-sha256.js';
 
 export const FERNET_VERSION = 0x80;
@@ -14,7 +14,9 @@ export const VERSION_AT = HMAC_BLOCK_BYTES;
 export const SECONDS_AT = VERSION_AT + 1;
 export const IV_AT = SECONDS_AT + 8;
 export const CIPHERTEXT_AT = IV_AT + 16;
-const OVERHEAD_BYTES = 1 + 8 + 16 + HMAC_BYTES;
+/** What stands before the IV: the version and the time. */
+export const HEADER_BYTES = 1 + 8;
+export const OVERHEAD_BYTES = HEADER_BYTES + 16 + HMAC_BYTES;
 const SCRATCH_BYTES = 16 * 1024;
 
 /** A token's bytes in `buffer[64 … end)`. */
@@ -33,6 +35,27 @@ export function tokenBuffer(tokenBytes: number): Buffer {
   return size <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafeSlow(size);
 }
 
+/**
+ * Views of the shared buffer by where they end, since making one costs as much as copying a field. Short tokens only.
+ */
+const VIEWED_BYTES = 1024;
+const hashedParts: Buffer[] = [];
+const aesParts: Buffer[] = [];
+
+/** `buffer[0 … end)`: what the HMAC of a token is made of that is signed up to `end`. */
+export function hashedPart(buffer: Buffer, end: number): Buffer {
+  if (buffer !== scratch || end > VIEWED_BYTES) return buffer.subarray(0, end);
+  hashedParts[end] ??= scratch.subarray(0, end);
+  return hashedParts[end];
+}
+
+/** `buffer[IV_AT … end)`: the IV and the ciphertext that ends there. */
+export function aesPart(buffer: Buffer, end: number): Buffer {
+  if (buffer !== scratch || end > VIEWED_BYTES) return buffer.subarray(IV_AT, end);
+  aesParts[end] ??= scratch.subarray(IV_AT, end);
+  return aesParts[end];
+}
+
 /** The bytes that a token takes around a plaintext of at most `plaintextBytes`. */
 export function tokenBytesFor(plaintextBytes: number): number {
   return OVERHEAD_BYTES + plaintextBytes + 16;
@@ -48,17 +71,16 @@ export function tokenLength(plaintextBytes: number): number {
   return 4 * Math.ceil(tokenByteLength(plaintextBytes) / 3);
 }
 
-/** The token text of `buffer[64 … end)`. */
-export function tokenText(buffer: Buffer, end: number): string {
-  return buffer.toString('base64url', VERSION_AT, end) + base64UrlPadding(end - VERSION_AT);
+/** The text of the token in `buffer[start … end)`. */
+export function tokenText(buffer: Buffer, end: number, start = VERSION_AT): string {
+  return buffer.toString('base64url', start, end) + base64UrlPadding(end - start);
 }
 
 function loadStrict(token: string): LoadedToken | null {
   if (token.length % 4 !== 0) return null;
   const buffer = tokenBuffer((token.length / 4) * 3);
-  const end = VERSION_AT + buffer.write(token, VERSION_AT, 'base64url');
-  // Node's decoder is lax; encoding again and comparing is the whole of strictness.
-  return tokenText(buffer, end) === token ? { buffer, end } : null;
+  const bytes = writeStrictBase64Url(token, buffer, VERSION_AT);
+  return bytes < 0 ? null : { buffer, end: VERSION_AT + bytes };
 }
 
 function loadPython(token: string | Uint8Array): LoadedToken | null {
@@ -70,15 +92,18 @@ function loadPython(token: string | Uint8Array): LoadedToken | null {
   return { buffer, end: VERSION_AT + bytes.length };
 }
 
+/** Whether so many bytes can be a token: header, IV, one block or more, MAC. */
+export function isTokenByteLength(bytes: number): boolean {
+  return bytes >= OVERHEAD_BYTES + 16 && (bytes - OVERHEAD_BYTES) % 16 === 0;
+}
+
 /** Decodes a token's text (or its ASCII bytes); null when it cannot be a token. Nothing is authenticated yet. */
 export function loadToken(token: string | Uint8Array, mode: Base64Mode): LoadedToken | null {
   const loaded =
     mode === 'python'
       ? loadPython(token)
       : loadStrict(typeof token === 'string' ? token : Buffer.from(token).toString('latin1'));
-  if (!loaded) return null;
-  const ciphertextBytes = loaded.end - VERSION_AT - OVERHEAD_BYTES;
-  return ciphertextBytes >= 16 && ciphertextBytes % 16 === 0 ? loaded : null;
+  return loaded && isTokenByteLength(loaded.end - VERSION_AT) ? loaded : null;
 }
 
 /**

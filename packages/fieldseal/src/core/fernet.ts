@@ -13,7 +13,7 @@ import {
   tokenBytesFor,
 } from './fernet-token.js';
 import { Secret } from './secret.js';
-import { assertWellFormed, decodeUtf8 } from './utf8.js';
+import { assertWellFormed } from './utf8.js';
 
 /** How far a token's clock may be ahead of ours, in seconds, when a TTL is checked (as in pyca/cryptography). */
 const MAX_CLOCK_SKEW_SECONDS = 60n;
@@ -72,20 +72,74 @@ export function encryptWith(key: FernetKey, data: string | Uint8Array, timeSecon
 }
 
 /** @throws FieldsealError `ERR_DECRYPT_FAILED` for a token that is too old, or too far ahead of our clock */
-export function assertFresh({ buffer }: LoadedToken, { ttlSeconds, nowSeconds }: DecryptOptions): void {
-  if (ttlSeconds === undefined) return;
-  const now = BigInt(nowSeconds ?? Math.floor(Date.now() / 1000));
+function assertFresh({ buffer }: LoadedToken, { ttl, now }: AgeLimit): void {
   const made = buffer.readBigUInt64BE(SECONDS_AT);
-  if (made + BigInt(ttlSeconds) < now || now + MAX_CLOCK_SKEW_SECONDS < made) throw decryptFailed();
+  if (made + ttl < now || now + MAX_CLOCK_SKEW_SECONDS < made) throw decryptFailed();
+}
+
+/** The age that a token may have, in numbers that no longer run anyone's code. */
+interface AgeLimit {
+  readonly ttl: bigint;
+  readonly now: bigint;
+}
+
+/**
+ * Reads the options, which may run the caller's code (getters, `valueOf`) and so comes before the shared buffer holds
+ * anything: that code may decrypt, too.
+ */
+function ageLimit({ ttlSeconds, nowSeconds }: DecryptOptions): AgeLimit | null {
+  if (ttlSeconds === undefined) return null;
+  return { ttl: BigInt(ttlSeconds), now: BigInt(nowSeconds ?? Math.floor(Date.now() / 1000)) };
 }
 
 /** The first key that authenticates the token. @throws FieldsealError `ERR_DECRYPT_FAILED` when none does */
-export function findKey(
-  keys: readonly FernetKey[],
-  loaded: LoadedToken | null,
-): { key: FernetKey; loaded: LoadedToken } {
-  if (loaded) for (const key of keys) if (key.authenticates(loaded)) return { key, loaded };
+export function findKey(keys: readonly FernetKey[], loaded: LoadedToken): FernetKey {
+  for (const key of keys) if (key.authenticates(loaded)) return key;
   throw decryptFailed();
+}
+
+/** Loads a token. @throws FieldsealError `ERR_DECRYPT_FAILED` for what cannot be one */
+export function load(token: string | Uint8Array, mode: Base64Mode): LoadedToken {
+  const loaded = loadToken(token, mode);
+  if (!loaded) throw decryptFailed();
+  return loaded;
+}
+
+/** Decrypts to text under the first of the keys that authenticates the token. @throws as {@link Fernet.decrypt} */
+export function decryptTextWith(
+  keys: readonly FernetKey[],
+  token: string | Uint8Array,
+  mode: Base64Mode,
+  options: DecryptOptions = {},
+): string {
+  const limit = ageLimit(options);
+  const loaded = load(token, mode);
+  const key = findKey(keys, loaded);
+  if (limit) assertFresh(loaded, limit);
+  return key.decipherText(loaded);
+}
+
+/**
+ * Decrypts to bytes under the first of the keys that authenticates the token. @throws as {@link Fernet.decryptBytes}
+ */
+export function decryptBytesWith(
+  keys: readonly FernetKey[],
+  token: string | Uint8Array,
+  mode: Base64Mode,
+  options: DecryptOptions,
+): Buffer {
+  const limit = ageLimit(options);
+  const loaded = load(token, mode);
+  const key = findKey(keys, loaded);
+  if (limit) assertFresh(loaded, limit);
+  return key.decipher(loaded);
+}
+
+/** When an authentic token was made, in seconds since 1970. @throws FieldsealError `ERR_DECRYPT_FAILED` */
+export function extractTimestampWith(keys: readonly FernetKey[], token: string | Uint8Array, mode: Base64Mode): bigint {
+  const loaded = load(token, mode);
+  findKey(keys, loaded);
+  return loaded.buffer.readBigUInt64BE(SECONDS_AT);
 }
 
 /**
@@ -100,6 +154,7 @@ export function findKey(
 export class Fernet {
   /** @internal for MultiFernet; it reveals nothing */
   readonly key: FernetKey;
+  readonly #keys: readonly FernetKey[];
   readonly #mode: Base64Mode;
 
   /** @param key base64url text, 32 bytes, or a Secret of 32 bytes. @throws FieldsealError `ERR_KEY_MALFORMED` */
@@ -111,6 +166,7 @@ export class Fernet {
       throw new FieldsealError('ERR_KEY_MALFORMED', 'A Fernet key has 32 bytes.');
     }
     this.key = new FernetKey(bytes);
+    this.#keys = [this.key];
   }
 
   /** A new key as text: 32 bytes of the CSPRNG in base64url, 44 characters. */
@@ -129,21 +185,20 @@ export class Fernet {
     return encryptWith(this.key, data, options.timeSeconds);
   }
 
-  /** Decrypts to text. @throws FieldsealError `ERR_DECRYPT_FAILED`, or `ERR_VALUE_NOT_TEXT` when the bytes are not UTF-8 */
+  /**
+   * Decrypts to text. @throws FieldsealError `ERR_DECRYPT_FAILED`, or `ERR_VALUE_NOT_TEXT` when the bytes are not UTF-8
+   */
   decrypt(token: string | Uint8Array, options: DecryptOptions = {}): string {
-    return decodeUtf8(this.decryptBytes(token, options));
+    return decryptTextWith(this.#keys, token, this.#mode, options);
   }
 
   /** Decrypts to bytes. @throws FieldsealError `ERR_DECRYPT_FAILED` */
   decryptBytes(token: string | Uint8Array, options: DecryptOptions = {}): Buffer {
-    const { loaded } = findKey([this.key], loadToken(token, this.#mode));
-    assertFresh(loaded, options);
-    return this.key.decipher(loaded);
+    return decryptBytesWith(this.#keys, token, this.#mode, options);
   }
 
   /** When an authentic token was made, in seconds since 1970. @throws FieldsealError `ERR_DECRYPT_FAILED` */
   extractTimestamp(token: string | Uint8Array): bigint {
-    const { loaded } = findKey([this.key], loadToken(token, this.#mode));
-    return loaded.buffer.readBigUInt64BE(SECONDS_AT);
+    return extractTimestampWith(this.#keys, token, this.#mode);
   }
 }

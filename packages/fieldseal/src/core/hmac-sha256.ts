@@ -4,6 +4,7 @@ import { hash } from 'node:crypto';
 /** SHA-256 works on blocks of this size; the padded key fills one. */
 export const HMAC_BLOCK_BYTES = 64;
 export const HMAC_BYTES = 32;
+const ZEROS = Buffer.alloc(HMAC_BLOCK_BYTES);
 
 /**
  * An HMAC whose key is padded once. Two `crypto.hash` calls cost less than half of one `createHmac`, and a latin1
@@ -25,15 +26,21 @@ export class HmacSha256 {
     }
   }
 
+  /** `key ⊕ ipad` and `key ⊕ opad`, a block each, for hmac-lanes.ts: not copies, and as secret as the key. */
+  get keyBlocks(): { readonly inner: Buffer; readonly outer: Buffer } {
+    return { inner: this.#innerPad, outer: this.#outer.subarray(0, HMAC_BLOCK_BYTES) };
+  }
+
   /**
    * Computes the HMAC of `buffer[64 … end)` and writes its 32 bytes to `target` at `targetOffset`. The first 64 bytes
    * of `buffer` are this method's own: they receive the padded key, so that key and message lie side by side without
    * a copy of the message. They are erased before it returns.
+   * @param hashed `buffer[0 … end)`, by whoever has that view already
    */
-  writeTo(buffer: Buffer, end: number, target: Buffer, targetOffset: number): void {
+  writeTo(buffer: Buffer, end: number, target: Buffer, targetOffset: number, hashed = buffer.subarray(0, end)): void {
     this.#innerPad.copy(buffer, 0);
-    const inner = hash('sha256', buffer.subarray(0, end), 'binary');
-    buffer.fill(0, 0, HMAC_BLOCK_BYTES);
+    const inner = hash('sha256', hashed, 'binary');
+    ZEROS.copy(buffer, 0);
     this.#outer.write(inner, HMAC_BLOCK_BYTES, 'latin1');
     target.write(hash('sha256', this.#outer, 'binary'), targetOffset, 'latin1');
   }

@@ -6,13 +6,20 @@
 
 /** Encodes `parts`; two different lists never give the same bytes. Text is taken as UTF-8. */
 export function lengthPrefixed(...parts: readonly (string | Uint8Array)[]): Buffer {
-  const buffers = parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'utf8') : part));
-  const out = Buffer.alloc(4 + buffers.reduce((sum, part) => sum + 4 + part.length, 0));
-  let offset = out.writeUInt32BE(buffers.length, 0);
-  for (const part of buffers) {
-    offset = out.writeUInt32BE(part.length, offset);
-    out.set(part, offset);
-    offset += part.length;
+  let length = 4;
+  for (const part of parts) length += 4 + (typeof part === 'string' ? Buffer.byteLength(part) : part.length);
+  const out = Buffer.alloc(length);
+  let offset = out.writeUInt32BE(parts.length, 0);
+  for (const part of parts) {
+    const start = offset + 4;
+    let bytes: number;
+    if (typeof part === 'string') bytes = out.write(part, start);
+    else {
+      out.set(part, start);
+      bytes = part.length;
+    }
+    out.writeUInt32BE(bytes, offset);
+    offset = start + bytes;
   }
   return out;
 }

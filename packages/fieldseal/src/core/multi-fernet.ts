@@ -1,23 +1,34 @@
 /** MultiFernet as pyca/cryptography has it: the first key writes, all of them read. */
 import type { Base64Mode } from './base64url.js';
 import {
-  assertFresh,
   type DecryptOptions,
+  decryptBytesWith,
+  decryptTextWith,
   type EncryptOptions,
   encryptWith,
+  extractTimestampWith,
   type Fernet,
   type FernetOptions,
   findKey,
+  load,
 } from './fernet.js';
 import type { FernetKey } from './fernet-key.js';
-import { CIPHERTEXT_AT, loadToken, SECONDS_AT, tokenBuffer, tokenBytesFor } from './fernet-token.js';
-import { decodeUtf8 } from './utf8.js';
+import { CIPHERTEXT_AT, SECONDS_AT, tokenBuffer, tokenBytesFor } from './fernet-token.js';
 
 /** Encrypts `plaintext` under `key` with a given time; the plaintext never becomes a string. */
 export function resealWith(key: FernetKey, plaintext: Buffer, secondsHigh: number, secondsLow: number): string {
   const buffer = tokenBuffer(tokenBytesFor(plaintext.length));
   plaintext.copy(buffer, CIPHERTEXT_AT);
   return key.seal(buffer, plaintext.length, secondsHigh, secondsLow, Date.now());
+}
+
+/** Re-encrypts a token under the first key; it keeps its time. @throws FieldsealError `ERR_DECRYPT_FAILED` */
+export function rotateWith(keys: readonly FernetKey[], token: string | Uint8Array, mode: Base64Mode): string {
+  const loaded = load(token, mode);
+  const key = findKey(keys, loaded);
+  const high = loaded.buffer.readUInt32BE(SECONDS_AT);
+  const low = loaded.buffer.readUInt32BE(SECONDS_AT + 4);
+  return resealWith(keys[0] as FernetKey, key.decipher(loaded), high, low);
 }
 
 /**
@@ -45,26 +56,21 @@ export class MultiFernet {
 
   /** Decrypts to text under whichever key fits. @throws FieldsealError `ERR_DECRYPT_FAILED`, `ERR_VALUE_NOT_TEXT` */
   decrypt(token: string | Uint8Array, options: DecryptOptions = {}): string {
-    return decodeUtf8(this.decryptBytes(token, options));
+    return decryptTextWith(this.#keys, token, this.#mode, options);
   }
 
   /** Decrypts to bytes under whichever key fits. @throws FieldsealError `ERR_DECRYPT_FAILED` */
   decryptBytes(token: string | Uint8Array, options: DecryptOptions = {}): Buffer {
-    const { key, loaded } = findKey(this.#keys, loadToken(token, this.#mode));
-    assertFresh(loaded, options);
-    return key.decipher(loaded);
+    return decryptBytesWith(this.#keys, token, this.#mode, options);
   }
 
   /** When an authentic token was made, in seconds since 1970. @throws FieldsealError `ERR_DECRYPT_FAILED` */
   extractTimestamp(token: string | Uint8Array): bigint {
-    return findKey(this.#keys, loadToken(token, this.#mode)).loaded.buffer.readBigUInt64BE(SECONDS_AT);
+    return extractTimestampWith(this.#keys, token, this.#mode);
   }
 
   /** Re-encrypts a token under the first key. It keeps its time. @throws FieldsealError `ERR_DECRYPT_FAILED` */
   rotate(token: string | Uint8Array): string {
-    const { key, loaded } = findKey(this.#keys, loadToken(token, this.#mode));
-    const high = loaded.buffer.readUInt32BE(SECONDS_AT);
-    const low = loaded.buffer.readUInt32BE(SECONDS_AT + 4);
-    return resealWith(this.#keys[0] as FernetKey, key.decipher(loaded), high, low);
+    return rotateWith(this.#keys, token, this.#mode);
   }
 }

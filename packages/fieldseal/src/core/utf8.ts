@@ -12,11 +12,17 @@ export function assertWellFormed(text: string): void {
 
 /** Decodes UTF-8. @throws FieldsealError `ERR_VALUE_NOT_TEXT` when the bytes are not well-formed */
 export function decodeUtf8(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return decodeUtf8Range(buffer, 0, buffer.length);
+}
+
+/** Decodes the UTF-8 of `buffer[start … end)`. @throws as {@link decodeUtf8} */
+export function decodeUtf8Range(buffer: Buffer, start: number, end: number): string {
+  const text = buffer.toString('utf8', start, end);
   // Node puts U+FFFD in the place of what it cannot read; only then is the slower, strict decoder asked.
   if (!text.includes('\ufffd')) return text;
   try {
-    return fatalDecoder.decode(bytes);
+    return fatalDecoder.decode(buffer.subarray(start, end));
   } catch {
     throw new FieldsealError('ERR_VALUE_NOT_TEXT', 'The decrypted bytes are not UTF-8; read them as bytes.');
   }

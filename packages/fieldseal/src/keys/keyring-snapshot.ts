@@ -1,4 +1,5 @@
 /** An immutable view of a keyring: what one batch of work uses from beginning to end. */
+import type { FernetKey } from '../core/fernet-key.js';
 import type { Secret } from '../core/secret.js';
 import { FieldsealError } from '../errors.js';
 import { ReadableKey } from './readable-key.js';
@@ -39,6 +40,8 @@ export class KeyringSnapshot {
   readonly primary: ReadableKey;
   /** The field keys that read: the primary first, then the newest first. */
   readonly readable: readonly ReadableKey[];
+  /** What they are to Fernet tokens, in the same order. */
+  readonly readableFernet: readonly FernetKey[];
 
   /** @throws FieldsealError `ERR_KEYRING_INVALID` unless there is exactly one primary, and versions and ids are unique */
   constructor(id: string, generation: number, keys: readonly Key[]) {
@@ -58,6 +61,7 @@ export class KeyringSnapshot {
         .sort((a, b) => rank(b) - rank(a))
         .map((key) => new ReadableKey(key.version, key.id, key.secret as Secret)),
     );
+    this.readableFernet = Object.freeze(this.readable.map(({ fernet }) => fernet));
     this.primary = this.readable[0] as ReadableKey;
   }
 

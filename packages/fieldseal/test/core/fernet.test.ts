@@ -142,6 +142,26 @@ describe('times', () => {
     expect(refusalOf(() => fernet.decrypt(old, { ttlSeconds: 60 }))).toEqual(DECRYPT_FAILED);
   });
 
+  it('is judged right when the options themselves decrypt while they are read', () => {
+    const [old, other] = [fernet.encrypt('old', { timeSeconds: 1000 }), fernet.encrypt('other')];
+    const afterOther = (seconds: bigint) => ({
+      valueOf() {
+        expect(fernet.decrypt(other)).toBe('other');
+        return seconds;
+      },
+    });
+    const reentrant = {
+      get ttlSeconds() {
+        expect(fernet.decrypt(other)).toBe('other');
+        return afterOther(60n) as never;
+      },
+      nowSeconds: afterOther(1010n) as never,
+    };
+    expect(fernet.decrypt(old, reentrant)).toBe('old');
+    expect(fernet.decryptBytes(old, reentrant).toString()).toBe('old');
+    expect(refusalOf(() => fernet.decrypt(other, reentrant))).toEqual(DECRYPT_FAILED);
+  });
+
   it('of a forged token is not told', () => {
     const token = new Fernet(Fernet.generateKey()).encrypt('hello');
     expect(refusalOf(() => fernet.extractTimestamp(token))).toEqual(DECRYPT_FAILED);

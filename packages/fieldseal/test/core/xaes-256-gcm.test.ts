@@ -135,6 +135,22 @@ describe('XAES-256-GCM', () => {
     );
   });
 
+  it('writes into a given place what sealing returns, of several keys in turn and of text as its UTF-8', () => {
+    const keys = [1, 2, 3].map((byte) => Buffer.alloc(32, byte));
+    const ciphers = keys.map((key) => new Xaes256Gcm(key));
+    const aad = Buffer.from('associated data');
+    fc.assert(
+      fc.property(fc.nat(2), fc.uint8Array({ minLength: 24, maxLength: 24 }), fc.string(), (i, nonce, text) => {
+        const plaintext = Buffer.from(text);
+        const target = Buffer.alloc(plaintext.length + 30, 7);
+        (ciphers[i] as Xaes256Gcm).writeSealed(target, 9, nonce, text, aad);
+        const sealed = twinSeal(keys[i] as Buffer, nonce, plaintext, aad);
+        expect(target.equals(Buffer.concat([Buffer.alloc(9, 7), sealed, Buffer.alloc(5, 7)]))).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   describe('refuses', () => {
     const xaes = new Xaes256Gcm(Buffer.alloc(32, 1));
     const nonce = Buffer.alloc(24, 2);
