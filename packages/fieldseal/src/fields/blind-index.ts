@@ -9,6 +9,7 @@ import { ownerText } from '../core/context-text.js';
 import { deriveKey } from '../core/derive-key.js';
 import { HMAC_BLOCK_BYTES, HMAC_BYTES, HmacSha256 } from '../core/hmac-sha256.js';
 import { lengthPrefixed } from '../core/length-prefix.js';
+import { decodeUtf8 } from '../core/utf8.js';
 import { FieldsealError } from '../errors.js';
 import type { Key, KeyringSnapshot } from '../keys/keyring-snapshot.js';
 import type { Field } from './field.js';
@@ -58,6 +59,12 @@ export class BlindIndex {
     this.#tenant = context.tenant ?? null;
   }
 
+  /** How its values are made, for telling two declarations apart: bits, columns, normalisers (functions by their source). */
+  get recipe(): readonly unknown[] {
+    const { bits, on, normalise: steps, contextId } = this.#declaration;
+    return [bits, on, on.map((column) => (steps[column] ?? []).map(String)), contextId ?? null];
+  }
+
   /** How many characters its values have. */
   get storedLength(): number {
     return 2 * Math.ceil(this.bits / 8);
@@ -83,7 +90,8 @@ export class BlindIndex {
         const encoded = field.declaration.codec.encode(values[field.column]);
         const steps = this.#declaration.normalise[field.column] ?? [];
         // The model lets only text have normalisers; its codec encodes text as text.
-        return Buffer.from(typeof encoded === 'string' ? normalise(steps, encoded) : encoded);
+        if (steps.length === 0) return Buffer.from(encoded);
+        return Buffer.from(normalise(steps, typeof encoded === 'string' ? encoded : decodeUtf8(encoded)));
       }),
     );
   }
@@ -103,11 +111,12 @@ export class BlindIndex {
           'environment variables cannot have one).',
       );
     }
-    const tenant = this.#tenantOf(row);
+    const tenant = this.tenantIn(row);
     return keys.map((key) => ({ version: key.version, value: this.#hash(key, tenant, parts) }));
   }
 
-  #tenantOf(row: ContextRow): string {
+  /** The tenant of a row; empty where the table declares none. @throws FieldsealError `ERR_CONTEXT_INCOMPLETE`, `ERR_CONTEXT_TYPE` */
+  tenantIn(row: ContextRow): string {
     if (this.#tenant === null) return '';
     const value = row[this.#tenant];
     if (value !== undefined && value !== null) return ownerText(value, `${this.table}.${this.column}: A tenant`);

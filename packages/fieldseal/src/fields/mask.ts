@@ -18,8 +18,7 @@ const DIGITS = /\p{Nd}/gu;
 const SEPARATOR = /^[\p{Pd}\p{Zs}()./]$/u;
 const DOMAIN = /^[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+$/u;
 
-/** What a reader takes for characters: a letter with its accents, a flag, a family is one. */
-/** As much of a text as is cut into characters: the time that takes grows with the square of the length. */
+/** The end of a text that is cut into characters: of a whole long one that takes time with the square of its length. */
 const SEGMENTED = 128;
 const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
@@ -80,7 +79,7 @@ const MASKS = {
   name: (text: string) => text.trim().split(/\s+/).map(firstLetterOf).join(' '),
   /** `A-2024-998877` → `****8877`. Hidden whole with fewer than eight characters. */
   'last-four': (text: string) => {
-    const chars = Array.from(graphemes.segment(text), ({ segment }) => segment);
+    const chars = Array.from(graphemes.segment(text.slice(-SEGMENTED)), ({ segment }) => segment);
     return chars.length < 8 ? HIDDEN : HIDDEN + chars.slice(-4).join('');
   },
   /** Anything → `****`. */

@@ -15,7 +15,7 @@ const INDEX_ID_BYTES = 500;
 
 /** Names that every table may have in SQLite and PostgreSQL; the quoting is ours. */
 function isName(name: unknown): name is string {
-  return typeof name === 'string' && name !== '' && !name.includes('\0');
+  return typeof name === 'string' && name !== '' && !name.includes('\0') && name.isWellFormed();
 }
 
 function isObject(value: unknown): value is Loose {

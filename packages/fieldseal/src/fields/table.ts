@@ -88,6 +88,8 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
   readonly #keyring: Keyring | (() => Keyring);
   readonly #fields: readonly Field<unknown>[];
   readonly #indexes: readonly BlindIndex[];
+  /** Declared columns and indexes, by what is left of their names when they are spelt in any way. */
+  readonly #names: ReadonlyMap<string, string>;
   readonly #subjects: SubjectSource | null;
   readonly #cache: ValueCache | null;
 
@@ -96,12 +98,14 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
    * @throws TypeError for a table that the model does not declare; RangeError for a cache without bounds
    */
   constructor(model: Model<Declaration>, name: Name, keyring: Keyring | (() => Keyring), options: TableOptions = {}) {
-    const declared = (model as Model).tables[name];
+    const { tables } = model as Model;
+    const declared = Object.hasOwn(tables, name) ? tables[name] : undefined;
     if (!declared) throw new TypeError(`the model declares no table ${name}`);
     this.name = name;
     this.#keyring = keyring;
     this.#fields = tableFields(name, declared);
     this.#indexes = tableIndexes(name, declared, this.#fields);
+    this.#names = new Map([...this.#fields, ...this.#indexes].map(({ column }) => [plainName(column), column]));
     this.#subjects = options.subjects ?? null;
     this.#cache = options.cache ? new ValueCache(options.cache) : null;
   }
@@ -111,20 +115,21 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
    * statement, and ciphertext and indexes cannot drift apart. Null stays null, and its indexes become null; a column left
    * out stays left out; other columns pass through. A value bound to its row needs the primary key in `row`, and so do
    * tenant and subject where the table declares them.
-   * @throws FieldsealError those of `Field.encrypt`; `ERR_INDEX_INCOMPLETE` when an index over several columns is given only
-   * some of them. The message names table and column, never the value
+   * @throws TypeError for a declared column under another spelling of its name; FieldsealError those of `Field.encrypt`;
+   * `ERR_INDEX_INCOMPLETE` when an index over several columns is given only some of them. The message names table and column, never the value
    */
   encryptRow<const Row extends ContextRow>(row: Row): EncryptedRow<Declaration[Name], Row> {
     const ring = this.#open().writableSnapshot();
-    const stored: Record<string, unknown> = { ...row };
+    const given = this.#read(row);
+    const stored: Record<string, unknown> = { ...given };
     for (const field of this.#fields) {
-      const value = row[field.column];
+      const value = given[field.column];
       if (value === undefined || value === null) continue;
-      stored[field.column] = field.named(() => field.encryptNow(ring, value, field.placeIn(row, this.#subjects)));
+      stored[field.column] = field.named(() => field.encryptNow(ring, value, field.placeIn(given, this.#subjects)));
     }
     for (const index of this.#indexes) {
-      if (index.fields.every(({ column }) => row[column] === undefined)) continue;
-      stored[index.column] = index.values(ring, index.parts(row), row)[0]?.value ?? null;
+      if (index.fields.every(({ column }) => given[column] === undefined)) continue;
+      stored[index.column] = index.values(ring, index.parts(given), given)[0]?.value ?? null;
     }
     return stored as EncryptedRow<Declaration[Name], Row>;
   }
@@ -144,12 +149,13 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
     options: { readonly as?: As; readonly erased?: Erased } = {},
   ): DecryptedRow<Declaration[Name], Row, As, Erased> {
     const ring = this.#open().snapshot();
-    const plain: Record<string, unknown> = { ...row };
+    const given = this.#read(row);
+    const plain: Record<string, unknown> = { ...given };
     for (const field of this.#fields) {
-      const stored = row[field.column];
+      const stored = given[field.column];
       if (stored === undefined || stored === null) continue;
       const handOut = () =>
-        this.#handOut(field, ring, stored as Stored, field.placeIn(row, this.#subjects), options.as ?? 'values');
+        this.#handOut(field, ring, stored as Stored, field.placeIn(given, this.#subjects), options.as ?? 'values');
       plain[field.column] = field.named(options.erased === 'null' ? () => orNullIfErased(handOut) : handOut);
     }
     return plain as DecryptedRow<Declaration[Name], Row, As, Erased>;
@@ -164,7 +170,8 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
    */
   lookup(index: keyof IndexesOf<Declaration[Name]> & string, values: ContextRow): string[] {
     const found = this.#index(index);
-    const parts = found.parts(values);
+    const sought = this.#read(values);
+    const parts = found.parts(sought);
     if (parts === null) {
       throw new FieldsealError(
         'ERR_INDEX_INCOMPLETE',
@@ -172,21 +179,42 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
       );
     }
     const ring = this.#open().snapshot();
-    return [...new Set(found.values(ring, parts, values).map(({ value }) => value))];
+    return [...new Set(found.values(ring, parts, sought).map(({ value }) => value))];
   }
 
   /** Whether a decrypted row really has the values that were looked for, as the index compares them: normalised. */
   matches(index: keyof IndexesOf<Declaration[Name]> & string, values: ContextRow, row: ContextRow): boolean {
     const found = this.#index(index);
-    const wanted = found.parts(values);
-    const actual = partsOf(found, row);
-    if (wanted === null || actual === null) return false;
+    const [sought, there] = [this.#read(values), this.#read(row)];
+    const wanted = found.parts(sought);
+    const actual = partsOf(found, there);
+    if (wanted === null || actual === null || found.tenantIn(sought) !== found.tenantIn(there)) return false;
     return wanted.every((part, i) => part.equals(actual[i] as Buffer));
   }
 
   /** Empties the cache. */
   clearCache(): void {
     this.#cache?.clear();
+  }
+
+  /**
+   * A copy that is all that is looked at: no getter answers twice, and nothing is inherited.
+   * @throws TypeError for a declared column under a name that is not its own: it would pass through as it is
+   */
+  #read(row: ContextRow): ContextRow {
+    const given: Record<string, unknown> = Object.assign(Object.create(null), row);
+    for (const name of Object.keys(given)) {
+      const declared = this.#names.get(plainName(name));
+      if (declared === undefined || declared === name || this.#isDeclared(name)) continue;
+      throw new TypeError(
+        `${this.name}: the row has ${name}, and the declaration ${declared}; rows have the names of the database`,
+      );
+    }
+    return given;
+  }
+
+  #isDeclared(name: string): boolean {
+    return [...this.#fields, ...this.#indexes].some(({ column }) => column === name);
   }
 
   #open(): Keyring {
@@ -242,6 +270,11 @@ function partsOf(index: BlindIndex, row: ContextRow): readonly Buffer[] | null {
     if (isBeyond) return null;
     throw error;
   }
+}
+
+/** `phoneNumber`, `PHONE_NUMBER` and `phone_number` are one name: ORMs and databases write it in each way. */
+function plainName(name: string): string {
+  return name.toLowerCase().replaceAll('_', '');
 }
 
 /** A value, and what its codec makes of it. */

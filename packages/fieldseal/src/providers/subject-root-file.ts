@@ -8,6 +8,7 @@ import {
   closeSync,
   fstatSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readFileSync,
   realpathSync,
@@ -178,7 +179,13 @@ function overwrite(descriptor: number): void {
 
 /** Overwrites and removes a file, if there is one. */
 function destroy(file: string): void {
-  if (!statSync(file, { throwIfNoEntry: false })) return;
+  const stats = lstatSync(file, { throwIfNoEntry: false });
+  if (!stats) return;
+  // Never through a link: somebody who may write to the folder could have another file overwritten.
+  if (!stats.isFile()) {
+    unlinkSync(file);
+    return;
+  }
   const descriptor = openForOverwriting(file);
   try {
     overwrite(descriptor);

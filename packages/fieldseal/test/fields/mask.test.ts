@@ -164,3 +164,7 @@ it('an unknown name is a mistake of the declaration, and is not repeated', () =>
     );
   }
 });
+
+it('a mask of a very long text looks at its end only', () => {
+  expect(mask('last-four', `${'👩‍👩‍👧'.repeat(200_000)}1234`)).toBe('****1234');
+});

@@ -136,17 +136,25 @@ describe('an index of a row', () => {
     expect(found.map(({ email }) => email)).toEqual([' wanted@x.com']);
   });
 
+  it('matches no row of another tenant', () => {
+    const wanted = { email: 'jane@x.com', org: 'acme' };
+    expect(users.matches('email_index', wanted, { email: 'jane@x.com', org: 'acme' })).toBe(true);
+    expect(users.matches('email_index', wanted, { email: 'jane@x.com', org: 'other' })).toBe(false);
+  });
+
   it('matches no value from before its column was made shorter, and does not stop at it', () => {
-    const wanted = { email: 'jane@x.com' };
-    expect(users.matches('email_index', wanted, { email: `jane@x.com${' '.repeat(1000)}` })).toBe(false);
+    const wanted = { email: 'jane@x.com', org: 'acme' };
+    expect(users.matches('email_index', wanted, { org: 'acme', email: `jane@x.com${' '.repeat(1000)}` })).toBe(false);
   });
 
   it('matches all of its columns, as they are normalised, and never null', () => {
-    const wanted = { first: 'JANE', born: '1990-05-01' };
-    expect(users.matches('name_index', wanted, { first: 'jane', born: '1990-05-01' })).toBe(true);
-    expect(users.matches('name_index', wanted, { first: 'jane', born: '1990-05-02' })).toBe(false);
-    expect(users.matches('name_index', wanted, { first: 'jan', born: '1990-05-01' })).toBe(false);
-    expect(users.matches('name_index', wanted, { first: null, born: '1990-05-01' })).toBe(false);
-    expect(users.matches('name_index', { ...wanted, born: null }, { first: 'jane', born: null })).toBe(false);
+    const wanted = { org: 'acme', first: 'JANE', born: '1990-05-01' };
+    expect(users.matches('name_index', wanted, { org: 'acme', first: 'jane', born: '1990-05-01' })).toBe(true);
+    expect(users.matches('name_index', wanted, { org: 'acme', first: 'jane', born: '1990-05-02' })).toBe(false);
+    expect(users.matches('name_index', wanted, { org: 'acme', first: 'jan', born: '1990-05-01' })).toBe(false);
+    expect(users.matches('name_index', wanted, { org: 'acme', first: null, born: '1990-05-01' })).toBe(false);
+    expect(users.matches('name_index', { ...wanted, born: null }, { org: 'acme', first: 'jane', born: null })).toBe(
+      false,
+    );
   });
 });

@@ -168,3 +168,32 @@ describe('a table', () => {
     expect(() => usersOver({ cache: {} as never })).toThrow(RangeError);
   });
 });
+
+describe('a row in other names than the database has', () => {
+  it.each(['Email', 'E_MAIL', 'emailIndex'])('is refused, so that %s does not stay as it is', (name) => {
+    for (const work of [
+      () => usersOver().encryptRow({ ...row, [name]: 'SECRET' }),
+      () => usersOver().decryptRow({ ...row, [name]: 'SECRET' }),
+    ]) {
+      expect(work).toThrow(TypeError);
+      expect(work).toThrow(
+        /^users: the row has \w+, and the declaration email(_index)?; rows have the names of the database$/,
+      );
+      expect(work).not.toThrow(/SECRET/);
+    }
+  });
+
+  it('is read once: what a getter says the second time is neither stored nor indexed', () => {
+    let asked = 0;
+    const trap = {
+      ...row,
+      get email() {
+        return asked++ === 0 ? 'jane@x.com' : 'SECRET';
+      },
+    };
+    const stored = usersOver().encryptRow(trap);
+    expect(asked).toBe(1);
+    expect(usersOver().decryptRow(stored).email).toBe('jane@x.com');
+    expect(stored.email_index).toBe(usersOver().encryptRow({ ...row, email: 'jane@x.com' }).email_index);
+  });
+});

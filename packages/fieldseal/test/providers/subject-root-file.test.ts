@@ -5,8 +5,10 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   readSync,
   realpathSync,
   statSync,
@@ -106,14 +108,25 @@ describe('a subject root file', () => {
     }));
 
   it('in a place that cannot be written says so', () =>
-    withRoot((path, root, folder) => {
+    withRoot((path, root) => {
       // Root may write everywhere, but nobody makes a file where a folder is.
-      symlinkSync(folder, `${path}.next`);
+      mkdirSync(`${path}.next`);
       expect(refusalOf(() => subjectRootFile(path).addNext(root.fingerprint, SubjectRoot.random()))).toEqual({
         code: 'ERR_SUBJECT_ROOT',
         message: `The subject root file ${path} cannot be written (EISDIR).`,
       });
       expect(fingerprintsIn(path)).toEqual([root.fingerprint]);
+    }));
+
+  it('never writes through a link that stands where its draft goes', () =>
+    withRoot((path, root, folder) => {
+      const victim = join(folder, 'victim');
+      writeFileSync(victim, 'as it was');
+      symlinkSync(victim, `${path}.next`);
+      const next = SubjectRoot.random();
+      subjectRootFile(path).addNext(root.fingerprint, next);
+      expect(readFileSync(victim, 'utf8')).toBe('as it was');
+      expect(fingerprintsIn(path)).toEqual([root.fingerprint, next.fingerprint]);
     }));
 
   it('keeps its rights, and no other file is left beside it', () =>

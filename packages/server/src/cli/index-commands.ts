@@ -31,7 +31,13 @@ export function addIndexCommands(context: IndexCommandContext): void {
   )
     .option('--rotate', 'move every index value to a new key; lookups find values of both meanwhile')
     .action(async (flags: SweepFlags & { rotate?: true }) => {
-      report(await indexTables(dependencies(), { ...sweepOptions(flags), rotate: flags.rotate ?? false }));
+      const result = await indexTables(dependencies(), { ...sweepOptions(flags), rotate: flags.rotate ?? false });
+      report(result);
+      if (flags.rotate && !result.dryRun && result.status === 'completed') {
+        output().note(
+          'Lookups still ask for values of the old key too. Run `fieldseal index` once more, a day later say: it retires the old key.',
+        );
+      }
     });
 
   command(

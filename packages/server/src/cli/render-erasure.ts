@@ -34,6 +34,7 @@ export function renderErasure(report: EraseReport): string {
     ),
     dryRun || wasErased
       ? ''
-      : 'Running applications stop opening its values within 10 seconds, or 60 where they cannot reach the database.\n',
+      : 'Running applications stop opening its values within 10 seconds, or 60 where they cannot reach the database. Then ' +
+        '`fieldseal index` empties what they have written to indexes meanwhile.\n',
   ].join('');
 }

@@ -26,6 +26,7 @@ export function addSubjectCommands({ command, dependencies, output, setExitCode 
   command(
     'erase',
     'Destroy the key of one subject, so that nothing under it opens any more, in no copy and no backup. It cannot be undone. ' +
+      'Every other database under the same subject root, a restored copy say, loses all its subjects: give a copy a root file of its own. ' +
       'Look first, with --dry-run.',
     'SUBJECT_ROOT_FILE=/etc/fieldseal/subject-root fieldseal erase --subject 42 --dry-run',
   )

@@ -28,6 +28,8 @@ export function openSqlite(file: string, options: OpenSqliteOptions = {}): Datab
     database = new Database(file, { readonly: readOnly, fileMustExist: mustExist, timeout: BUSY_TIMEOUT_MS });
     // This reads the file, and so may have to wait for a commit: the caller's shorter time-out begins after it.
     database.pragma('synchronous = FULL');
+    // What is overwritten is plaintext, and tokens under keys that are to be forgotten: it must not stay in free pages.
+    if (!readOnly) database.pragma('secure_delete = ON');
     database.pragma(`busy_timeout = ${busyTimeoutMs}`);
     return database;
   } catch (error) {

@@ -122,6 +122,23 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
       return stopped !== undefined;
     },
 
+    async restart(id, fence) {
+      return inTransaction(db, async (trx) => {
+        const restarted = await trx
+          .updateTable('encryption_key_rotations')
+          .set({ pass: 1, updated_at: clock.timestamp })
+          .where('id', '=', id)
+          .where('fence', '=', fence)
+          .where(isUnfinished)
+          .returning('id')
+          .executeTakeFirst();
+        if (!restarted) return false;
+        await trx.deleteFrom('sweep_ranges').where('run_id', '=', id).execute();
+        await trx.deleteFrom('sweep_failures').where('run_id', '=', id).execute();
+        return true;
+      });
+    },
+
     createRanges(ranges) {
       const rows = ranges.map(({ runId, pass, seq, tableName, part }) => ({
         run_id: runId,

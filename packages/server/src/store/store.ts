@@ -214,6 +214,8 @@ export interface RunRepository {
    * false when it was in a final status already.
    */
   stop(id: number, status: 'paused' | 'cancelled'): Promise<boolean>;
+  /** Forgets how far the run is: its ranges, and what it could not read. False when `fence` is no longer the run's. */
+  restart(id: number, fence: number): Promise<boolean>;
   createRanges(ranges: readonly Omit<SweepRange, 'id' | 'state' | 'cursor' | 'counts'>[]): Promise<void>;
   /** The ranges of one pass in order. */
   ranges(runId: number, pass: number): Promise<SweepRange[]>;

@@ -74,6 +74,7 @@ const REASONS: Partial<Record<ErrorCode, FailureReason>> = {
   ERR_CONTEXT_TYPE: 'no_context',
   ERR_SUBJECT_ERASED: 'erased',
   ERR_SUBJECT_NOT_FOUND: 'no_context',
+  ERR_DECRYPT_FAILED: 'no_key',
 };
 
 /** The reason of a refused value. What is no verdict on the value, such as a subject's key that is not loaded, is thrown on. */

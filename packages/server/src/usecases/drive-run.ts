@@ -1,9 +1,10 @@
 /** From "start this kind of sweep" to its report: find or make the run, claim it, walk its passes, close it. */
 import { FieldsealError, isFieldsealError, type KeyringSnapshot } from 'fieldseal';
 import type { NewRun, Run, RunKind, RunStatus, Store, StoreTransaction } from '../store/store.js';
+import { declarationDigest } from '../sweep/declaration-digest.js';
 import { dryRunPass, type PassContext, type PassesResult, runPasses } from '../sweep/run-passes.js';
 import type { ColumnReport, SweepReport } from '../sweep/sweep-report.js';
-import { countedColumns } from '../sweep/swept-table.js';
+import { countedColumns, type SweptTable } from '../sweep/swept-table.js';
 import { sumCounts, sumHeld } from '../sweep/tally.js';
 import { FAILURE_REASONS, type FailureReason } from '../sweep/transform.js';
 import type { Dependencies } from './dependencies.js';
@@ -49,6 +50,7 @@ export async function findUnfinished({ runs }: StoreTransaction, kind: RunKind):
 export async function findOrCreateRun(
   store: Store,
   run: NewRun,
+  tables: readonly SweptTable[],
   also?: (tx: StoreTransaction) => Promise<void>,
 ): Promise<Run> {
   return store.exclusiveTransaction(async (tx) => {
@@ -56,7 +58,7 @@ export async function findOrCreateRun(
     if (unfinished) return unfinished;
     await also?.(tx);
     const created = await tx.runs.create(run);
-    await auditRun(tx, created, 'started', {});
+    await auditRun(tx, created, 'started', { declaration: declarationDigest(tables) });
     return created;
   });
 }
@@ -179,6 +181,29 @@ function lost(id: number): FieldsealError {
   );
 }
 
+/**
+ * A run that was begun under another declaration begins anew: what it has done would otherwise count for columns that it
+ * never looked at. Its audit rows tell under which one it was begun; a rotation that the service began tells none.
+ */
+async function beginAnewIfOther(
+  store: Store,
+  { run, fence }: ClaimedRun,
+  tables: readonly SweptTable[],
+): Promise<void> {
+  const last = async (what: string) => {
+    const about = { resourceType: 'sweep_run', resourceId: String(run.id), action: `${run.kind}_${what}`, limit: 1 };
+    return (await store.audit.list(about))[0];
+  };
+  const begun = (await last('restarted')) ?? (await last('started'));
+  const { declaration } = JSON.parse(begun?.details ?? '{}') as { declaration?: string };
+  const now = declarationDigest(tables);
+  if (declaration === undefined || declaration === now) return;
+  await store.transaction(async (tx) => {
+    if (!(await tx.runs.restart(run.id, fence))) throw lost(run.id);
+    await auditRun(tx, run, 'restarted', { declaration: now });
+  });
+}
+
 /** Leaves the run so that it can go on later, and says so. Its checkpoint is in the database already. */
 async function pause(stop: AbortSignal, store: Store, { run, fence }: ClaimedRun, error: unknown): Promise<never> {
   if (isFieldsealError(error) && error.code === 'ERR_RUN_LOST') {
@@ -226,6 +251,7 @@ export async function driveRun(
     store.runs.heartbeat(run.id, claimed.fence, LEASE_SECONDS).catch(() => {});
   }, HEARTBEAT_MS);
   try {
+    await beginAnewIfOther(store, claimed, tables);
     const ring = await prepare(claimed);
     const context = passContext(deps, run.kind, run.newKeyVersion, ring, { tables, database, subjects }, options);
     return await finish(store, claimed, context, await runPasses(store, claimed.run, claimed.fence, context));

@@ -29,11 +29,11 @@ function presentVersion(ring: KeyringSnapshot): string | null {
 }
 
 /** The new key and the run that is to use it, committed together. */
-async function startRotation(store: Store, keyring: ServiceKeyring): Promise<Run> {
+async function startRotation({ store, tables }: OpenTables, keyring: ServiceKeyring): Promise<Run> {
   const { ring, version } = withNextKey(keyring.ring);
   const oldKeyVersion = presentVersion(ring);
   const newRun = { kind: 'index' as const, oldKeyVersion, newKeyVersion: version, notes: null, initiatedBy: 'cli' };
-  return findOrCreateRun(store, newRun, async (tx) => {
+  return findOrCreateRun(store, newRun, tables, async (tx) => {
     if (ring === keyring.ring) return;
     await changeKeyring(tx, keyring, ring);
     await auditKey(tx, 'key_added', version, { purpose: PURPOSE, state: 'pending', adopted: false });
@@ -54,7 +54,8 @@ async function tryIndexes(
   return dryRun(context, presentVersion(present));
 }
 
-async function unfinishedOrNew(store: Store, keyring: ServiceKeyring, { rotate }: IndexOptions): Promise<Run> {
+async function unfinishedOrNew(open: OpenTables, keyring: ServiceKeyring, { rotate }: IndexOptions): Promise<Run> {
+  const { store, tables } = open;
   const unfinished = await findUnfinished(store, 'index');
   if (unfinished && rotate && unfinished.newKeyVersion === null) {
     throw new FieldsealError(
@@ -63,12 +64,12 @@ async function unfinishedOrNew(store: Store, keyring: ServiceKeyring, { rotate }
     );
   }
   if (unfinished) return unfinished;
-  if (rotate) return startRotation(store, keyring);
+  if (rotate) return startRotation(open, keyring);
   const run = { kind: 'index' as const, oldKeyVersion: null, newKeyVersion: null, notes: null, initiatedBy: 'cli' };
-  return findOrCreateRun(store, run);
+  return findOrCreateRun(store, run, tables);
 }
 
-/** After a clean run no value is left under older keys, and lookups need not ask for them any more. */
+/** A second clean run after a rotation: no value is left under older keys, and lookups need not ask for them any more. */
 async function disableOld(deps: Dependencies, store: Store): Promise<void> {
   const keyring = await openServiceKeyring(store, keysToOpen(deps.keys), true);
   const old = keyring.ring.purposeKeys(PURPOSE).filter(({ state }) => state === 'active');
@@ -108,12 +109,13 @@ export async function indexTables(deps: Dependencies, options: IndexOptions): Pr
     adviseRootKey(deps, opened);
     if (options.dryRun) return await tryIndexes(deps, open, opened.ring, options);
     const keyring = await withPurposeKey(open.store, opened, PURPOSE);
-    const run = await unfinishedOrNew(open.store, keyring, options);
+    const run = await unfinishedOrNew(open, keyring, options);
     const report = await driveRun(deps, open, run, options, async (claimed) =>
       run.newKeyVersion === null ? keyring.ring : promote(deps, open.store, keys, PURPOSE, claimed),
     );
-    // Also after a run that rotated nothing: the one that did may have been killed before it came to this.
-    if (report.status === 'completed') await disableOld(deps, open.store);
+    // Not by the run that rotated: "none is left" is true of the moment when it was counted, and a writer that was late
+    // would have made a row that nobody finds. A later run that finds none left either retires the key.
+    if (run.newKeyVersion === null && report.status === 'completed') await disableOld(deps, open.store);
     return report;
   } finally {
     await open.close();

@@ -12,7 +12,7 @@ import type { Run, Store } from '../store/store.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
 import { driveRun, dryRun, findOrCreateRun, findUnfinished, passContext, type SweepOptions } from './drive-run.js';
-import { openTables } from './open-tables.js';
+import { type OpenTables, openTables } from './open-tables.js';
 import { promote } from './promote.js';
 import { keysToOpen } from './service.js';
 import { auditKey, changeKeyring, type GivenKeys, openServiceKeyring, type ServiceKeyring } from './service-keyring.js';
@@ -62,7 +62,7 @@ function rotationRoots(deps: Dependencies, keyring: ServiceKeyring, given: Given
 
 async function startRun(
   deps: Dependencies,
-  store: Store,
+  { store, tables }: OpenTables,
   keyring: ServiceKeyring,
   given: GivenRotation | null,
 ): Promise<Run> {
@@ -72,7 +72,7 @@ async function startRun(
   const oldKeyVersion = keyring.ring.primary.version;
   const newRun = { kind: 'rotate' as const, oldKeyVersion, newKeyVersion: version, notes: null, initiatedBy: 'cli' };
   // The key and the run that is to use it are committed together: a crash leaves both or neither.
-  return findOrCreateRun(store, newRun, async (tx) => {
+  return findOrCreateRun(store, newRun, tables, async (tx) => {
     if (!isChanged) return;
     await changeKeyring(tx, keyring, ring === keyring.ring ? nextGeneration(ring) : ring, roots);
     if (ring !== keyring.ring) await auditKey(tx, 'key_added', version, { state: 'pending', adopted: given !== null });
@@ -133,7 +133,7 @@ export async function rotateKeys(deps: Dependencies, options: RotateOptions): Pr
         `Run ${unfinished.id} rotates to another key; finish it with \`fieldseal resume ${unfinished.id}\` first.`,
       );
     }
-    const run = unfinished ?? (await startRun(deps, open.store, keyring, given));
+    const run = unfinished ?? (await startRun(deps, open, keyring, given));
     return await driveRun(deps, open, run, options, (claimed) => promote(deps, open.store, keys, 'field', claimed));
   } finally {
     await open.close();

@@ -63,13 +63,8 @@ export async function sweepTables(
       return await dryRun(passContext(deps, kind, null, ringToTry(keyring.ring, open), open, options), null);
     }
     const { ring } = hasIndexes(open) ? await withPurposeKey(store, keyring, 'blind-index') : keyring;
-    const run = await findOrCreateRun(store, {
-      kind,
-      oldKeyVersion: null,
-      newKeyVersion: null,
-      notes: null,
-      initiatedBy: 'cli',
-    });
+    const newRun = { kind, oldKeyVersion: null, newKeyVersion: null, notes: null, initiatedBy: 'cli' };
+    const run = await findOrCreateRun(store, newRun, open.tables);
     return await driveRun(deps, open, run, options, async () => ring);
   } finally {
     await open.close();

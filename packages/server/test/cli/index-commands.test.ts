@@ -40,6 +40,9 @@ describe('index', () => {
       const moved = await project.fieldseal('index', '--rotate', '--json');
       expect([moved.exitCode, moved.lines[0]]).toEqual([0, { type: 'run', run: 2, kind: 'index', resumed: false }]);
       expect(moved.last).toMatchObject({ oldKeyVersion: 'v1', newKeyVersion: 'v2', counts: { rotated: 2 }, left: 0 });
+      expect(moved.stderr).not.toContain('retires');
+      // The next run, which finds no value under the old key, retires it.
+      expect((await project.fieldseal('index')).exitCode).toBe(0);
       const keys = await project.fieldseal('keyring', 'list', '--json');
       const ofIndexes = keys.last.keys.filter(({ purpose }: { purpose: string }) => purpose === 'blind-index');
       expect(ofIndexes.map((key: Record<string, unknown>) => [key['version'], key['state']])).toEqual([
@@ -61,7 +64,7 @@ describe('index', () => {
       expect(verified.stdout).toContain(
         'unreadable: users.phone_index, 1 × an index value that is not its value’s; `fieldseal index` mends it\n',
       );
-      const status = await project.fieldseal('status', '3');
+      const status = await project.fieldseal('status', '4');
       expect(status.stdout).toMatch(/^users\.phone_index +\[1\] +wrong_index$/m);
       expect(status.stdout).toMatch(/^users\.phone_index +\[2\] +no_index$/m);
       expect((await project.fieldseal('index', '--json')).last).toMatchObject({

@@ -92,15 +92,16 @@ describe('a configuration', () => {
       'encrypts a key',
       VALID.replace("'id'", "'phone'"),
       'The model has 1 mistake(s): users.phone: a column of the primary key cannot be encrypted.',
+      'ERR_CONTEXT_ENCRYPTED',
     ],
     [
       'has several mistakes',
       configText("a: { columns: { b: encryptedString() } }, c: { primaryKey: 'id', columns: {} }"),
       'The model has 2 mistake(s): a: primaryKey is missing; c: columns is empty.',
     ],
-  ])('is refused when it %s', async (_name, text, message) => {
+  ])('is refused when it %s', async (_name, text, message, code = 'ERR_MODEL_INVALID') => {
     await withFiles({ 'fieldseal.config.mjs': text }, async (folder) => {
-      expect(await rejectionOf(() => loadConfig(folder, null))).toEqual({ code: 'ERR_MODEL_INVALID', message });
+      expect(await rejectionOf(() => loadConfig(folder, null))).toEqual({ code, message });
     });
   });
 });

@@ -64,7 +64,7 @@ describe.each(FIELDS_PROJECTS)('killed with SIGKILL again and again on %s', (_na
         `SELECT version, state FROM ${place.own}encryption_keys WHERE purpose = 'blind-index' ORDER BY version`,
       );
       expect(keys.map(({ version, state }) => [version, state])).toEqual([
-        ['v1', 'disabled'],
+        ['v1', 'active'],
         ['v2', 'primary'],
       ]);
       const table = new Table(MODEL, 't', await place.keyring());
@@ -73,7 +73,8 @@ describe.each(FIELDS_PROJECTS)('killed with SIGKILL again and again on %s', (_na
       for (const row of rows) {
         const v = `value ${row['id']}`;
         expect(table.decryptRow(row)['v']).toBe(v);
-        expect(table.lookup('v_index' as never, { v, org: row['org'] })).toEqual([row['v_index']]);
+        // The key that writes comes first; the old one is asked for until a later run retires it.
+        expect(table.lookup('v_index' as never, { v, org: row['org'] })[0]).toBe(row['v_index']);
       }
     }),
   );

@@ -2,9 +2,10 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Fernet, isFieldsealError, SubjectRoot, subjectRootFile } from 'fieldseal';
+import { decodeFernetKey, Fernet, isFieldsealError, SubjectRoot, subjectRootFile } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import type { SubjectRow } from '../../src/store/store.js';
+import { eraseSubject } from '../../src/usecases/erase-subject.js';
 import type { SubjectReach } from '../../src/usecases/subject-reach.js';
 import { ended } from '../ended.js';
 import { refusalOf, rejectionOf } from '../refusal.js';
@@ -326,4 +327,28 @@ describe('an erasure', () => {
         subjects.roots()[0],
       );
     }));
+});
+
+describe('a subject root that is another key', () => {
+  it.each(['current', 'root'] as const)('is refused before anything is written: the %s key', (kind) =>
+    ON_SQLITE(async (subjects) => {
+      await subjects.create('1', '2');
+      const root = subjects.rootPath;
+      const text = readFileSync(root, 'utf8');
+      const keys = { current: null, previous: [], root: null, [kind]: decodeFernetKey(text.trim()) };
+      const report = () =>
+        eraseSubject(
+          { ...subjects.deps, keys },
+          { subject: '1', tenant: null, dryRun: false, abandonUnreadable: false },
+        );
+      expect(await rejectionOf(report)).toEqual({
+        code: 'ERR_SUBJECT_ROOT',
+        message: expect.stringMatching(
+          /^The subject root is the same key as ENCRYPTION_KEY, ENCRYPTION_KEY_PREVIOUS or ROOT_KEY\. /,
+        ),
+      });
+      expect(readFileSync(root, 'utf8')).toBe(text);
+      expect((await subjects.rows()).map(({ wrapped }) => wrapped === null)).toEqual([false, false]);
+    }),
+  );
 });
