@@ -11,7 +11,7 @@ import { Fernet, isFieldsealError } from 'fieldseal';
 import { openApplication } from './application.ts';
 import { showService } from './service.ts';
 
-const CUSTOMERS = 20_000;
+const CUSTOMERS = Number(process.argv[3] ?? 20_000);
 const SHOWN = 4711;
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('../../', import.meta.url));
