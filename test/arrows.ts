@@ -26,7 +26,11 @@ const VAGUE_NAMES = /^(util|helper|common|misc|manager)s?$/;
 const TIMERS = ['setTimeout', 'setInterval', 'setImmediate'];
 const TIMER_MODULES = ['node:timers', 'node:timers/promises'];
 const CRYPTO_FOLDER = 'fieldseal/core';
-const ENVIRONMENT_READERS = ['packages/server/src/main.ts', 'packages/fieldseal/src/encryption-service.ts'];
+const ENVIRONMENT_READERS = [
+  'packages/server/src/main.ts',
+  'packages/fieldseal/src/encryption-service.ts',
+  'packages/fieldseal/src/core/batch.ts',
+];
 
 function foldersOf(names: string, known: readonly string[], ownPackage: string): string[] {
   return names.split(',').flatMap((part) => {

@@ -39,6 +39,7 @@ export { type ContextRow, Place, type SubjectSource } from './fields/place.js';
 export { columnBudgetBits, planIndex } from './fields/plan-index.js';
 export type { Opened, SchemeName, Storage, Stored, WritingScheme } from './fields/scheme.js';
 export { shapeOf } from './fields/schemes.js';
+export { type Sealed, SealQueue } from './fields/seal-queue.js';
 export { storedLength } from './fields/stored-length.js';
 export {
   type DecryptedAs,

@@ -9,7 +9,6 @@ import { readSettings } from './config/settings.js';
 import { parseDatabaseUrl } from './store/database-url.js';
 import { thisDriver } from './this-driver.js';
 import type { Dependencies } from './usecases/dependencies.js';
-import { jwtSettings } from './usecases/principals.js';
 
 /** The process's environment over that of a `.env` file. The file's variables do not reach `process.env`. */
 function readEnvironment(): Environment {
@@ -46,7 +45,10 @@ function log(line: Readonly<Record<string, unknown>>): void {
 /** Runs the command line of this process and sets its exit code. */
 export async function main(): Promise<void> {
   const env = readEnvironment();
-  const jwt = () => jwtSettings(env['AUTH_JWT_SECRET'], env['AUTH_ISSUER'], env['AUTH_AUDIENCE']);
+  const jwt = async () => {
+    const { jwtSettings } = await import('./usecases/principals.js');
+    return jwtSettings(env['AUTH_JWT_SECRET'], env['AUTH_ISSUER'], env['AUTH_AUDIENCE']);
+  };
   const stop = new AbortController();
   const dependencies = ({ config, notify }: Parameters<CliContext['dependencies']>[0]): Dependencies => {
     // Once: a second signal ends the process the hard way, which a sweep survives as well.
@@ -89,7 +91,14 @@ export async function main(): Promise<void> {
       // Only this command needs the HTTP stack; loading it takes others a noticeable while.
       const { serve } = await import('./serve.js');
       const settings = readSettings(env);
-      const options = { version: version(), settings, jwt: jwt(), folder: process.cwd(), configFile: config, log };
+      const options = {
+        version: version(),
+        settings,
+        jwt: await jwt(),
+        folder: process.cwd(),
+        configFile: config,
+        log,
+      };
       return serve({ ...dependencies({ config, notify: () => {} }), ...options, ...output });
     },
   });

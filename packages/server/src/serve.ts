@@ -1,5 +1,5 @@
 /** `fieldseal serve`: puts store, keyring, HTTP and the sweeping thread together, and takes them apart again. */
-import { type EnvironmentKeys, type FieldsealConfig, FieldsealError, isFieldsealError } from 'fieldseal';
+import { type EnvironmentKeys, type FieldsealConfig, FieldsealError } from 'fieldseal';
 import type { Settings } from './config/settings.js';
 import { buildApp } from './http/app.js';
 import type { DatabaseTarget } from './store/database-url.js';
@@ -25,7 +25,7 @@ export interface ServeOptions {
   readonly driver: Driver;
   readonly folder: string;
   readonly configFile: string | null;
-  loadConfig(): Promise<FieldsealConfig>;
+  loadConfig(): Promise<FieldsealConfig | null>;
   readonly stop: AbortSignal;
   /** One line of the log, as JSON. */
   log(line: Readonly<Record<string, unknown>>): void;
@@ -33,16 +33,6 @@ export interface ServeOptions {
   onListening(address: string): void;
   /** Something an operator should know. */
   onAdvice(text: string): void;
-}
-
-async function loadOptionalConfig(options: ServeOptions): Promise<FieldsealConfig | null> {
-  try {
-    return await options.loadConfig();
-  } catch (error) {
-    // Without a declaration the service has its own columns to sweep.
-    if (options.configFile === null && isFieldsealError(error) && error.code === 'ERR_CONFIG_NOT_FOUND') return null;
-    throw error;
-  }
 }
 
 function listenError(error: unknown, { host, port }: Settings): unknown {
@@ -63,7 +53,8 @@ function listenError(error: unknown, { host, port }: Settings): unknown {
  */
 export async function serve(options: ServeOptions): Promise<void> {
   const { settings, target, schema, subjectRootFile, keys, stop, log } = options;
-  const config = await loadOptionalConfig(options);
+  // Without a declaration the service has its own columns to sweep.
+  const config = await options.loadConfig();
   const store = await openStore(target, { schema, offEventLoop: true });
   try {
     const { service, isNew } = await openService(store, keys, settings);

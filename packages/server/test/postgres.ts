@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
+import type { ProviderDatabase } from '../../fieldseal/test/providers/provider-database.ts';
+import { openStore } from '../src/store/open-store.js';
 
 export interface PostgresSchema {
   readonly url: string;
@@ -22,4 +24,21 @@ export async function withPostgresSchema<T>(work: (place: PostgresSchema) => Pro
     await client.query(`drop schema if exists ${schema} cascade`);
     await client.end();
   }
+}
+
+/** The tables that the store makes, as a provider of the library asks for them. */
+export function withPostgresProvider(work: (database: ProviderDatabase) => Promise<void>): Promise<void> {
+  return withPostgresSchema(async ({ url, schema }) => {
+    await (await openStore({ dialect: 'postgres', connectionString: url }, { schema })).close();
+    const pool = new pg.Pool({ connectionString: url });
+    try {
+      await work({
+        dialect: 'postgres',
+        schema,
+        query: async (sql, params) => (await pool.query(sql, [...params])).rows,
+      });
+    } finally {
+      await pool.end();
+    }
+  });
 }

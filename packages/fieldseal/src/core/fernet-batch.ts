@@ -5,96 +5,42 @@
  *
  * These calls block until the batch is done.
  */
-import { getFips } from 'node:crypto';
-import { type ErrorCode, isFieldsealError } from '../errors.js';
 import { writeStrictBase64Url } from './base64url.js';
+import { type Batch, type BatchResult, type Hashing, hashingOf, runBatch } from './batch.js';
 import { AES_BLOCK_BYTES } from './cbc-stream.js';
-import { decryptTextWith, encryptWith } from './fernet.js';
-import { FernetChunk, MAX_CHUNKED_TOKEN_BYTES } from './fernet-chunk.js';
+import { decryptTextWith, encryptWith, findKey, load } from './fernet.js';
+import { MAX_CHUNKED_TOKEN_BYTES } from './fernet-chunk.js';
 import { type FernetKey, unpaddedLength, writePadding } from './fernet-key.js';
-import { FERNET_VERSION, isTokenByteLength, OVERHEAD_BYTES, secondsToWords, tokenBytesFor } from './fernet-token.js';
-import { HmacLanes } from './hmac-lanes.js';
+import {
+  FERNET_VERSION,
+  isTokenByteLength,
+  OVERHEAD_BYTES,
+  SECONDS_AT,
+  secondsToWords,
+  tokenBytesFor,
+} from './fernet-token.js';
 import { rotateWith } from './multi-fernet.js';
 import { fillRandom } from './random-pool.js';
-import { decodeUtf8Range } from './utf8.js';
+import { assertWellFormed, decodeUtf8Range } from './utf8.js';
 
-/** A value of a batch that could not be worked on. */
-export interface BatchFailure {
-  /** Its place in the batch. */
-  readonly index: number;
-  readonly code: ErrorCode;
+export { type BatchFailure, type BatchResult, type Hashing, hashingOf } from './batch.js';
+
+/** The plaintext of a token, and what else the token carries. */
+export interface DecipheredToken {
+  /** The place of the key that authenticated it among those that were asked. */
+  readonly keyIndex: number;
+  /** In memory that it shares with its neighbours of the batch. */
+  readonly bytes: Buffer;
+  /** The token's time: seconds since 1970, in two u32 words. */
+  readonly secondsHigh: number;
+  readonly secondsLow: number;
 }
 
-/** What became of a batch. */
-export interface BatchResult {
-  /** As many as were given, in their order; null in the place of a null, and of a failure. */
-  readonly values: (string | null)[];
-  /** In the order of their places. */
-  readonly failures: readonly BatchFailure[];
-}
-
-// Out of reach while it is used: a batch that begins inside another (nothing in here calls back, but should that
-// change) gets a chunk of its own.
-const idleChunks: Record<Hashing, FernetChunk | null> = { lanes: null, native: null };
-
-/**
- * What computes a batch's HMACs: `lanes`, WebAssembly where it may (hmac-lanes.ts), or only ever node:crypto, `native`.
- */
-export type Hashing = 'lanes' | 'native';
-
-/** A batch on its way. */
-class Batch {
-  readonly chunk: FernetChunk;
-  /** The batch as it was when the call began: reading it may run the caller's code, which may begin a batch, too. */
-  readonly inputs: readonly unknown[];
-  readonly values: (string | null)[];
-  readonly failures: BatchFailure[] = [];
-
-  constructor(chunk: FernetChunk, inputs: readonly unknown[]) {
-    this.chunk = chunk;
-    this.inputs = inputs;
-    this.values = new Array<string | null>(inputs.length).fill(null);
-  }
-
-  fail(index: number, code: ErrorCode): void {
-    this.failures.push({ index, code });
-  }
-
-  /** Runs `work` for one value, and takes its result or its refusal. */
-  attempt(index: number, work: () => string): void {
-    try {
-      this.values[index] = work();
-    } catch (error) {
-      if (!isFieldsealError(error)) throw error;
-      this.fail(index, error.code);
-    }
-  }
-
-  /** The positions of all tokens of the chunk. */
-  positions(): number[] {
-    const positions: number[] = [];
-    for (let position = 0; position < this.chunk.count; position++) positions.push(position);
-    return positions;
-  }
-}
-
-function runBatch(given: readonly (string | null)[], wanted: Hashing, work: (batch: Batch) => void): BatchResult {
-  const inputs = Array.from(given);
-  const hashing = wanted === 'lanes' && getFips() === 0 ? 'lanes' : 'native';
-  const chunk = idleChunks[hashing] ?? new FernetChunk(hashing === 'lanes' ? HmacLanes.open() : null);
-  idleChunks[hashing] = null;
-  const batch = new Batch(chunk, inputs);
-  try {
-    work(batch);
-  } catch (error) {
-    // Whatever the chunk's state is, nobody sees it again.
-    chunk.erase();
-    throw error;
-  }
-  chunk.clear();
-  idleChunks[hashing] = chunk;
-  batch.failures.sort((a, b) => a.index - b.index);
-  return { values: batch.values, failures: batch.failures };
+/** What a token is to be made of; without a time, that of the call. */
+export interface Plaintext {
+  /** Well-formed text, or bytes. */
+  readonly data: string | Uint8Array;
+  readonly seconds: { readonly high: number; readonly low: number } | null;
 }
 
 /**
@@ -104,31 +50,73 @@ function runBatch(given: readonly (string | null)[], wanted: Hashing, work: (bat
 export function encryptMany(
   key: FernetKey,
   values: readonly (string | null)[],
-  hashing: Hashing = 'lanes',
+  hashing: Hashing = hashingOf(),
 ): BatchResult {
   return runBatch(values, hashing, (batch) => {
-    const { chunk, inputs } = batch;
-    for (let index = 0; index < inputs.length; index++) {
-      const value = inputs[index];
+    const now = secondsToWords(Math.floor(Date.now() / 1000));
+    for (const [index, value] of batch.inputs.entries()) {
       if (value === null) continue;
       if (typeof value !== 'string') batch.fail(index, 'ERR_VALUE_TYPE');
       else if (!value.isWellFormed()) batch.fail(index, 'ERR_VALUE_NOT_TEXT');
-      else {
-        // A UTF-16 unit takes at most 3 bytes.
-        const tokenBytes = tokenBytesFor(value.length * 3);
-        if (tokenBytes > MAX_CHUNKED_TOKEN_BYTES) {
-          batch.values[index] = encryptWith(key, value);
-          continue;
-        }
-        if (!chunk.hasRoomFor(tokenBytes)) sealChunk(batch, key);
-        const start = chunk.stagedEnd + AES_BLOCK_BYTES;
-        const bytes = chunk.staged.write(value, start);
-        const end = writePadding(chunk.staged, bytes, start + bytes);
-        chunk.add(index, end - chunk.stagedEnd);
-      }
+      else stagePlaintext(batch, key, index, value, now.high, now.low);
     }
     sealChunk(batch, key);
   });
+}
+
+/**
+ * Makes a token of each plaintext under one key; null stays null. For text or bytes that a codec made.
+ * @throws FieldsealError `ERR_VALUE_NOT_TEXT` for a lone surrogate, which no codec makes
+ */
+export function sealMany(
+  key: FernetKey,
+  plaintexts: readonly (Plaintext | null)[],
+  hashing: Hashing = hashingOf(),
+): (string | null)[] {
+  const { values } = runBatch(plaintexts, hashing, (batch) => {
+    const now = secondsToWords(Math.floor(Date.now() / 1000));
+    for (const [index, plaintext] of plaintexts.entries()) {
+      if (plaintext === null) continue;
+      if (typeof plaintext.data === 'string') assertWellFormed(plaintext.data);
+      const { high, low } = plaintext.seconds ?? now;
+      stagePlaintext(batch, key, index, plaintext.data, high, low);
+    }
+    sealChunk(batch, key);
+  });
+  return values;
+}
+
+/** Puts a plaintext into the chunk, after those that have no room beside it were sealed; a large one is sealed at once. */
+function stagePlaintext(
+  batch: Batch,
+  key: FernetKey,
+  index: number,
+  data: string | Uint8Array,
+  high: number,
+  low: number,
+): void {
+  const { chunk } = batch;
+  const isText = typeof data === 'string';
+  // A UTF-16 unit takes at most 3 bytes.
+  const tokenBytes = tokenBytesFor(isText ? data.length * 3 : data.length);
+  if (tokenBytes > MAX_CHUNKED_TOKEN_BYTES) {
+    batch.values[index] = encryptWith(key, data, (BigInt(high) << 32n) | BigInt(low));
+    return;
+  }
+  if (!chunk.hasRoomFor(tokenBytes)) sealChunk(batch, key);
+  const start = chunk.stagedEnd + AES_BLOCK_BYTES;
+  let bytes: number;
+  if (isText) bytes = chunk.staged.write(data, start);
+  else {
+    chunk.staged.set(data, start);
+    bytes = data.length;
+  }
+  const end = writePadding(chunk.staged, bytes, start + bytes);
+  const slot = chunk.nextSlot;
+  chunk.memory[slot] = FERNET_VERSION;
+  chunk.memory.writeUInt32BE(high, slot + 1);
+  chunk.memory.writeUInt32BE(low, slot + 5);
+  chunk.add(index, end - chunk.stagedEnd);
 }
 
 /** Encrypts the staged plaintexts of the chunk, and leaves it empty. */
@@ -137,15 +125,10 @@ function sealChunk(batch: Batch, key: FernetKey): void {
   if (chunk.count === 0) return;
   const positions = batch.positions();
   const nowMs = Date.now();
-  const { high, low } = secondsToWords(Math.floor(nowMs / 1000));
   let at = 0;
   for (const position of positions) {
     fillRandom(chunk.staged, at, AES_BLOCK_BYTES, nowMs);
     at += chunk.blockBytesAt(position);
-    const slot = chunk.slotAt(position);
-    chunk.memory[slot] = FERNET_VERSION;
-    chunk.memory.writeUInt32BE(high, slot + 1);
-    chunk.memory.writeUInt32BE(low, slot + 5);
   }
   writeTokens(batch, key, positions, chunk.staged.subarray(0, at));
   chunk.clear();
@@ -166,14 +149,14 @@ function writeTokens(batch: Batch, key: FernetKey, positions: readonly number[],
  * Reads every token of the batch that fits into chunks, authenticates those, and hands the authentic ones of one key to
  * `open`; larger ones go to `openSingle`.
  */
-function openMany(
+function openMany<T = string>(
   keys: readonly FernetKey[],
   tokens: readonly (string | null)[],
   hashing: Hashing,
-  openSingle: (token: string) => string,
-  open: (batch: Batch, key: FernetKey, positions: readonly number[]) => void,
-): BatchResult {
-  return runBatch(tokens, hashing, (batch) => {
+  openSingle: (token: string) => T,
+  open: (batch: Batch<T>, keyIndex: number, positions: readonly number[]) => void,
+): BatchResult<T> {
+  return runBatch<T>(tokens, hashing, (batch) => {
     const { chunk, inputs } = batch;
     for (let index = 0; index < inputs.length; index++) {
       const token = inputs[index];
@@ -201,22 +184,22 @@ function openMany(
 }
 
 /** Authenticates all tokens of the chunk before anything else of them is used, opens them, and leaves it empty. */
-function openChunk(
-  batch: Batch,
+function openChunk<T>(
+  batch: Batch<T>,
   keys: readonly FernetKey[],
-  open: (batch: Batch, key: FernetKey, positions: readonly number[]) => void,
+  open: (batch: Batch<T>, keyIndex: number, positions: readonly number[]) => void,
 ): void {
   const { chunk } = batch;
   let unread: readonly number[] = batch.positions();
-  const authentic: [key: FernetKey, positions: readonly number[]][] = [];
-  for (const key of keys) {
+  const authentic: [keyIndex: number, positions: readonly number[]][] = [];
+  for (const [keyIndex, key] of keys.entries()) {
     if (unread.length === 0) break;
     const judged = chunk.authenticate(key.hmac, unread);
-    authentic.push([key, judged.authentic]);
+    authentic.push([keyIndex, judged.authentic]);
     unread = judged.others;
   }
   for (const position of unread) batch.fail(chunk.indexAt(position), 'ERR_DECRYPT_FAILED');
-  for (const [key, positions] of authentic) {
+  for (const [keyIndex, positions] of authentic) {
     // Signed by the key, and yet no token of the only version there is.
     const isToken = (position: number) => chunk.memory[chunk.slotAt(position)] === FERNET_VERSION;
     const tokens = positions.filter(isToken);
@@ -225,14 +208,14 @@ function openChunk(
         if (!isToken(position)) batch.fail(chunk.indexAt(position), 'ERR_DECRYPT_FAILED');
       }
     }
-    if (tokens.length > 0) open(batch, key, tokens);
+    if (tokens.length > 0) open(batch, keyIndex, tokens);
   }
   chunk.clear();
 }
 
 /** Calls `use` with the place of each plaintext in `padded`; those that end in no padding fail. */
-function forEachPlaintext(
-  batch: Batch,
+function forEachPlaintext<T>(
+  batch: Batch<T>,
   positions: readonly number[],
   padded: Buffer,
   use: (position: number, start: number, length: number) => void,
@@ -245,9 +228,17 @@ function forEachPlaintext(
     const end = at + chunk.blockBytesAt(position);
     at = end;
     const length = unpaddedLength(padded, start, end);
-    if (length < 0) batch.fail(chunk.indexAt(position), 'ERR_DECRYPT_FAILED');
-    else use(position, start, length);
+    if (length >= 0) use(position, start, length);
+    else {
+      padded.fill(0, start - AES_BLOCK_BYTES, end);
+      batch.fail(chunk.indexAt(position), 'ERR_DECRYPT_FAILED');
+    }
   }
+}
+
+/** Decrypts the tokens at `positions`, of which one key is known to be theirs, in one call. */
+function decipherChunk<T>({ chunk }: Batch<T>, key: FernetKey, positions: readonly number[]): Buffer {
+  return key.cbc.decrypt(chunk.staged.subarray(0, chunk.stage(positions)));
 }
 
 /**
@@ -257,16 +248,16 @@ function forEachPlaintext(
 export function decryptMany(
   keys: readonly FernetKey[],
   tokens: readonly (string | null)[],
-  hashing: Hashing = 'lanes',
+  hashing: Hashing = hashingOf(),
 ): BatchResult {
   return openMany(
     keys,
     tokens,
     hashing,
     (token) => decryptTextWith(keys, token, 'strict'),
-    (batch, key, positions) => {
+    (batch, keyIndex, positions) => {
       const { chunk } = batch;
-      const padded = key.cbc.decrypt(chunk.staged.subarray(0, chunk.stage(positions)));
+      const padded = decipherChunk(batch, keys[keyIndex] as FernetKey, positions);
       try {
         forEachPlaintext(batch, positions, padded, (position, start, length) => {
           batch.attempt(chunk.indexAt(position), () => decodeUtf8Range(padded, start, start + length));
@@ -279,6 +270,44 @@ export function decryptMany(
 }
 
 /**
+ * Decrypts tokens to bytes, each under whichever key authenticates it; null stays null. Failures: `ERR_DECRYPT_FAILED`,
+ * which never says why, `ERR_VALUE_TYPE`. The bytes are the caller's, who may keep them: nothing erases them.
+ */
+export function decipherMany(
+  keys: readonly FernetKey[],
+  tokens: readonly (string | null)[],
+  hashing: Hashing = hashingOf(),
+): BatchResult<DecipheredToken> {
+  return openMany<DecipheredToken>(
+    keys,
+    tokens,
+    hashing,
+    (token) => {
+      const loaded = load(token, 'strict');
+      const key = findKey(keys, loaded);
+      const secondsHigh = loaded.buffer.readUInt32BE(SECONDS_AT);
+      const secondsLow = loaded.buffer.readUInt32BE(SECONDS_AT + 4);
+      return { keyIndex: keys.indexOf(key), bytes: key.decipher(loaded), secondsHigh, secondsLow };
+    },
+    (batch, keyIndex, positions) => {
+      const { chunk } = batch;
+      const padded = decipherChunk(batch, keys[keyIndex] as FernetKey, positions);
+      forEachPlaintext(batch, positions, padded, (position, start, length) => {
+        // What the stream made in the place of the IV is for nobody to see.
+        for (let i = start - AES_BLOCK_BYTES; i < start; i++) padded[i] = 0;
+        const slot = chunk.slotAt(position);
+        batch.values[chunk.indexAt(position)] = {
+          keyIndex,
+          bytes: padded.subarray(start, start + length),
+          secondsHigh: chunk.memory.readUInt32BE(slot + 1),
+          secondsLow: chunk.memory.readUInt32BE(slot + 5),
+        };
+      });
+    },
+  );
+}
+
+/**
  * Re-encrypts tokens under the first key, as `MultiFernet.rotate` does: each keeps its time. The plaintext never
  * becomes a string: it is decrypted into a buffer, encrypted from there, and erased. Failures: `ERR_DECRYPT_FAILED`,
  * `ERR_VALUE_TYPE`.
@@ -286,7 +315,7 @@ export function decryptMany(
 export function rotateMany(
   keys: readonly FernetKey[],
   tokens: readonly (string | null)[],
-  hashing: Hashing = 'lanes',
+  hashing: Hashing = hashingOf(),
 ): BatchResult {
   const [primary] = keys;
   if (!primary) throw new TypeError('rotateMany needs at least one key');
@@ -295,9 +324,9 @@ export function rotateMany(
     tokens,
     hashing,
     (token) => rotateWith(keys, token, 'strict'),
-    (batch, key, positions) => {
+    (batch, keyIndex, positions) => {
       const { chunk } = batch;
-      const padded = key.cbc.decrypt(chunk.staged.subarray(0, chunk.stage(positions)));
+      const padded = decipherChunk(batch, keys[keyIndex] as FernetKey, positions);
       const nowMs = Date.now();
       const kept: number[] = [];
       let end = 0;

@@ -44,4 +44,15 @@ export class HmacSha256 {
     this.#outer.write(inner, HMAC_BLOCK_BYTES, 'latin1');
     target.write(hash('sha256', this.#outer, 'binary'), targetOffset, 'latin1');
   }
+
+  /** The HMAC of one message, 32 bytes. It works on a copy of the message, which it erases. */
+  of(message: Uint8Array): Buffer {
+    const end = HMAC_BLOCK_BYTES + message.length;
+    const buffer = Buffer.allocUnsafeSlow(end);
+    buffer.set(message, HMAC_BLOCK_BYTES);
+    const mac = Buffer.allocUnsafe(HMAC_BYTES);
+    this.writeTo(buffer, end, mac, 0);
+    buffer.fill(0);
+    return mac;
+  }
 }

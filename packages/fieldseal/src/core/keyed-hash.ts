@@ -5,7 +5,7 @@
  *     hash = hex of HMAC-SHA256(key, LP(label, part, part, …))
  */
 import { deriveKey } from './derive-key.js';
-import { HMAC_BLOCK_BYTES, HMAC_BYTES, HmacSha256 } from './hmac-sha256.js';
+import { HmacSha256 } from './hmac-sha256.js';
 import { lengthPrefixed } from './length-prefix.js';
 import type { Secret } from './secret.js';
 import { timingSafeEqualHex } from './timing-safe-equal-hex.js';
@@ -25,12 +25,7 @@ export class KeyedHash {
   /** 64 hex digits over the list of parts; two different lists have different hashes. */
   hash(...parts: readonly (string | Uint8Array)[]): string {
     const message = lengthPrefixed(this.#label, ...parts);
-    const end = HMAC_BLOCK_BYTES + message.length;
-    const buffer = Buffer.allocUnsafeSlow(end + HMAC_BYTES);
-    message.copy(buffer, HMAC_BLOCK_BYTES);
-    this.#hmac.writeTo(buffer, end, buffer, end);
-    const hex = buffer.toString('hex', end);
-    buffer.fill(0);
+    const hex = this.#hmac.of(message).toString('hex');
     message.fill(0);
     return hex;
   }

@@ -7,7 +7,7 @@
  */
 import { ownerText } from '../core/context-text.js';
 import { deriveKey } from '../core/derive-key.js';
-import { HMAC_BLOCK_BYTES, HMAC_BYTES, HmacSha256 } from '../core/hmac-sha256.js';
+import { HmacSha256 } from '../core/hmac-sha256.js';
 import { lengthPrefixed } from '../core/length-prefix.js';
 import { decodeUtf8 } from '../core/utf8.js';
 import { FieldsealError } from '../errors.js';
@@ -26,6 +26,11 @@ const MAX_TENANTS = 1000;
 export interface IndexValue {
   readonly version: string;
   readonly value: string;
+}
+
+/** How many characters the values of an index of so many bits have. */
+export function indexLength(bits: number): number {
+  return 2 * Math.ceil(bits / 8);
 }
 
 /** One blind index of a table. */
@@ -67,7 +72,7 @@ export class BlindIndex {
 
   /** How many characters its values have. */
   get storedLength(): number {
-    return 2 * Math.ceil(this.bits / 8);
+    return indexLength(this.bits);
   }
 
   /**
@@ -89,8 +94,8 @@ export class BlindIndex {
       field.named(() => {
         const encoded = field.declaration.codec.encode(values[field.column]);
         const steps = this.#declaration.normalise[field.column] ?? [];
-        // The model lets only text have normalisers; its codec encodes text as text.
         if (steps.length === 0) return Buffer.from(encoded);
+        // The model lets only text have normalisers; a codec may encode it as text or as its bytes.
         return Buffer.from(normalise(steps, typeof encoded === 'string' ? encoded : decodeUtf8(encoded)));
       }),
     );
@@ -128,17 +133,15 @@ export class BlindIndex {
 
   #hash(key: Key, tenant: string, parts: readonly Buffer[]): string {
     const message = lengthPrefixed(LABEL, ...parts);
-    const end = HMAC_BLOCK_BYTES + message.length;
-    const buffer = Buffer.allocUnsafeSlow(end + HMAC_BYTES);
-    message.copy(buffer, HMAC_BLOCK_BYTES);
-    this.#hmac(key, tenant).writeTo(buffer, end, buffer, end);
-    const value = buffer.subarray(end, end + Math.ceil(this.bits / 8));
+    const mac = this.#hmac(key, tenant).of(message);
+    message.fill(0);
+    const value = mac.subarray(0, Math.ceil(this.bits / 8));
     const spare = (8 - (this.bits % 8)) % 8;
     const last = value.length - 1;
     value[last] = (value[last] as number) & (0xff << spare);
     const hex = value.toString('hex');
-    buffer.fill(0);
-    message.fill(0);
+    // The bits that are cut off would tell more of the value than the index is to.
+    mac.fill(0);
     return hex;
   }
 

@@ -1,7 +1,10 @@
 /** The `fernet` scheme: the tokens of the Python original. They are bound to no place. */
 import { decodeBase64UrlStrict, encodeBase64Url } from '../core/base64url.js';
 import { encryptWith } from '../core/fernet.js';
+import { decipherMany } from '../core/fernet-batch.js';
+import type { FernetKey } from '../core/fernet-key.js';
 import {
+  FERNET_VERSION,
   isFernetShaped,
   type LoadedToken,
   loadToken,
@@ -9,10 +12,9 @@ import {
   tokenByteLength,
   tokenLength,
 } from '../core/fernet-token.js';
-import { resealWith } from '../core/multi-fernet.js';
 import { isFieldsealError } from '../errors.js';
 import type { ReadableKey } from '../keys/readable-key.js';
-import { type Storage, type Stored, type TokenScheme, UNREADABLE } from './scheme.js';
+import { type OpenedToken, type Storage, type Stored, type TokenScheme, UNREADABLE } from './scheme.js';
 
 /** Authentic bytes that are no Fernet token (another version, bad padding) are unreadable, like any other broken one. */
 function decipherOrNull(key: ReadableKey, loaded: LoadedToken): Buffer | null {
@@ -24,8 +26,47 @@ function decipherOrNull(key: ReadableKey, loaded: LoadedToken): Buffer | null {
   }
 }
 
-function inStorage(token: string, storage: Storage): Stored {
-  return storage === 'text' ? token : (decodeBase64UrlStrict(token) as Buffer);
+/** An authentic token's answer. */
+function opened(
+  { version }: ReadableKey,
+  bytes: Buffer,
+  seconds: { readonly high: number; readonly low: number },
+  storage: Storage,
+): OpenedToken {
+  return {
+    scheme: 'fernet',
+    keyVersion: version,
+    bytes,
+    decode: (codec) => codec.decode(bytes),
+    reseal: (queue) => queue.add({ data: bytes, seconds }, storage),
+  };
+}
+
+function storageOf(stored: Stored): Storage {
+  return typeof stored === 'string' ? 'text' : 'bytes';
+}
+
+/** The text of what may be a token: the version byte makes the first letter a g. Null for anything else. */
+export function likelyToken(stored: Stored | null): string | null {
+  if (typeof stored === 'string') return stored.startsWith('g') ? stored : null;
+  return stored instanceof Uint8Array && stored[0] === FERNET_VERSION ? encodeBase64Url(stored) : null;
+}
+
+/** The text of an authentic token; null for everything else, of which `open` says what it is. */
+export function openText(keys: readonly FernetKey[], stored: Stored): string | null {
+  const token = likelyToken(stored);
+  const loaded = token === null ? null : loadToken(token, 'strict');
+  if (!loaded) return null;
+  for (const key of keys) {
+    if (!key.authenticates(loaded)) continue;
+    try {
+      return key.decipherText(loaded);
+    } catch (error) {
+      if (isFieldsealError(error)) return null;
+      throw error;
+    }
+  }
+  return null;
 }
 
 export const fernetScheme: TokenScheme = {
@@ -36,19 +77,25 @@ export const fernetScheme: TokenScheme = {
     const found = loaded && ring.readable.find(({ fernet: key }) => key.authenticates(loaded));
     // A token of any time that authenticates is one; a text that does not is one only if it has a token's shape.
     if (!loaded || !found) return isFernetShaped(token) ? UNREADABLE : null;
-    const high = loaded.buffer.readUInt32BE(SECONDS_AT);
-    const low = loaded.buffer.readUInt32BE(SECONDS_AT + 4);
-    const bytes = decipherOrNull(found, loaded);
-    if (!bytes) return UNREADABLE;
-    return {
-      scheme: 'fernet',
-      keyVersion: found.version,
-      bytes,
-      decode: (codec) => codec.decode(bytes),
-      reseal: (key) =>
-        inStorage(resealWith(key.fernet, bytes, high, low), typeof stored === 'string' ? 'text' : 'bytes'),
+    const seconds = {
+      high: loaded.buffer.readUInt32BE(SECONDS_AT),
+      low: loaded.buffer.readUInt32BE(SECONDS_AT + 4),
     };
+    const bytes = decipherOrNull(found, loaded);
+    return bytes ? opened(found, bytes, seconds, storageOf(stored)) : UNREADABLE;
+  },
+  openMany(ring, stored) {
+    const { values } = decipherMany(ring.readableFernet, stored.map(likelyToken));
+    return values.map((value, i) => {
+      if (!value) return null;
+      const { keyIndex, bytes, secondsHigh: high, secondsLow: low } = value;
+      return opened(ring.readable[keyIndex] as ReadableKey, bytes, { high, low }, storageOf(stored[i] as Stored));
+    });
   },
   sealedLength: (bytes, storage) => (storage === 'text' ? tokenLength(bytes) : tokenByteLength(bytes)),
-  seal: (_place, key, data, storage) => inStorage(encryptWith(key.fernet, data), storage),
+  seal: (_place, key, data, storage) => {
+    const token = encryptWith(key.fernet, data);
+    return storage === 'text' ? token : (decodeBase64UrlStrict(token) as Buffer);
+  },
+  sealInto: (queue, _place, data, storage) => queue.add({ data, seconds: null }, storage),
 };

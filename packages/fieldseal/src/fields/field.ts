@@ -1,13 +1,16 @@
 /** A field: one declared column, as applications and sweeps use it. */
 import { ownerText } from '../core/context-text.js';
+import { decryptMany } from '../core/fernet-batch.js';
 import { decodeUtf8 } from '../core/utf8.js';
 import { FieldsealError, isFieldsealError } from '../errors.js';
 import type { Keyring } from '../keys/keyring.js';
 import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
+import { likelyToken, openText } from './fernet-scheme.js';
 import type { ColumnDeclaration, TableDeclaration } from './model.js';
 import { type ContextDeclaration, type ContextRow, Place, type SubjectSource } from './place.js';
 import { type Opened, type SchemeName, type Storage, type Stored, UNREADABLE, type WritingScheme } from './scheme.js';
 import { openWith, SCHEME_NAMES, SCHEMES, shapeOf } from './schemes.js';
+import type { Sealed, SealQueue } from './seal-queue.js';
 import { readXaesHeader } from './xaes-scheme.js';
 
 export type { Keyring };
@@ -27,6 +30,8 @@ export class Field<T> {
   readonly #context: ContextDeclaration;
   /** Where every value stands whose row says nothing about it. */
   readonly #place: Place;
+  /** Whether a value may be a Fernet token whose bytes are the text as it is. */
+  readonly #isFernetText: boolean;
   /** What reading asks: the scheme that writes first, and last plaintext, which takes anything. */
   readonly #asked: readonly SchemeName[];
 
@@ -42,6 +47,7 @@ export class Field<T> {
       rowKey: declaration.boundTo === 'row' ? [context?.primaryKey ?? []].flat() : null,
     };
     this.#place = new Place(this.#context);
+    this.#isFernetText = declaration.codec.decode === (decodeUtf8 as unknown) && this.reads('fernet');
     const tokens = [declaration.scheme, ...declaration.alsoReads].filter((name) => name !== 'plaintext');
     this.#asked = this.reads('plaintext') ? [...tokens, 'plaintext'] : tokens;
   }
@@ -111,7 +117,18 @@ export class Field<T> {
   decrypt(keyring: Keyring, stored: Stored | null, place?: Place): T | null;
   decrypt(keyring: Keyring, stored: Stored | null, place = this.#place): T | null {
     if (stored === null) return null;
-    return this.named(() => this.open(keyring.snapshot(), stored, place).decode(this.#declaration.codec)) as T;
+    const ring = keyring.snapshot();
+    const text = this.openText(ring, stored);
+    if (text !== null) return text as T;
+    return this.named(() => this.open(ring, stored, place).decode(this.#declaration.codec)) as T;
+  }
+
+  /**
+   * A stored value straight as text, the commonest case at two thirds of what `open` costs; null for whatever needs more:
+   * `open` is to be asked then.
+   */
+  openText(ring: KeyringSnapshot, stored: Stored): string | null {
+    return this.#isFernetText ? openText(ring.readableFernet, stored) : null;
   }
 
   /** Opens a stored value in a scheme that the column reads. @throws as `decrypt`, without the column's name */
@@ -138,6 +155,24 @@ export class Field<T> {
     return { scheme: 'unreadable' };
   }
 
+  /**
+   * What can be opened of many values in one go: null for one that `open` or `examine` has to be asked for, which costs
+   * more. All that it opens, they would open as well.
+   */
+  openMany(ring: KeyringSnapshot, stored: readonly (Stored | null)[]): (Opened | null)[] {
+    for (const name of this.#asked) {
+      const opened = SCHEMES[name].openMany?.(ring, stored);
+      if (opened) return opened;
+    }
+    return stored.map(() => null);
+  }
+
+  /** As `openMany`, straight to text; null for a column that is not decrypted to text as it is. */
+  openTexts(ring: KeyringSnapshot, stored: readonly (Stored | null)[]): (string | null)[] | null {
+    if (!this.#isFernetText) return null;
+    return decryptMany(ring.readableFernet, stored.map(likelyToken)).values;
+  }
+
   /** Whether what passes for plaintext is a token of a scheme that the column does not read, as `examine` tells. */
   #isUndeclaredToken(ring: KeyringSnapshot, stored: Stored): boolean {
     const shape = shapeOf(stored);
@@ -155,6 +190,12 @@ export class Field<T> {
   encryptNow(ring: KeyringSnapshot, value: T, place = this.#place): Stored {
     const { codec, scheme, storage } = this.#declaration;
     return SCHEMES[scheme].seal(place, ring.primary, codec.encode(value), storage);
+  }
+
+  /** As `encryptNow`, together with what else is in the queue, under its key. @throws as `encrypt` */
+  encryptInto(queue: SealQueue, value: T, place = this.#place): Sealed {
+    const { codec, scheme, storage } = this.#declaration;
+    return SCHEMES[scheme].sealInto(queue, place, codec.encode(value), storage);
   }
 
   /** A value as plaintext of the column; bytes stand in a text column as PostgreSQL writes them, `\\x` and hex. For sweeps. */

@@ -3,6 +3,7 @@ import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
 import type { ReadableKey } from '../keys/readable-key.js';
 import type { Codec } from './codec.js';
 import type { Place } from './place.js';
+import type { Sealed, SealQueue } from './seal-queue.js';
 
 /** The schemes. Each but `plaintext` can write. */
 export type SchemeName = 'fernet' | 'xaes' | 'xaes-subject' | 'plaintext';
@@ -33,8 +34,8 @@ export interface OpenedToken extends OpenedBytes {
   readonly scheme: WritingScheme;
   /** The version of the key that opened it. */
   readonly keyVersion: string;
-  /** The same bytes under `key` in the same place and storage; what the token carries besides them (its time) stays. */
-  reseal(key: ReadableKey): Stored;
+  /** The same bytes under the queue's key in the same place and storage; what the token carries besides (its time) stays. */
+  reseal(queue: SealQueue): Sealed;
 }
 
 export type Opened = OpenedPlaintext | OpenedToken;
@@ -52,6 +53,11 @@ export interface Scheme {
    * @throws FieldsealError of the place, when the scheme binds to it and it is incomplete
    */
   open(place: Place, ring: KeyringSnapshot, stored: Stored, isDeclared: boolean): Opened | typeof UNREADABLE | null;
+  /**
+   * What can be opened of many values in one go: null for a value that has to be asked for by `open`. Only of a scheme
+   * that gains by it, and that binds to no place.
+   */
+  openMany?(ring: KeyringSnapshot, stored: readonly (Stored | null)[]): (Opened | null)[];
 }
 
 /** A scheme that makes tokens. */
@@ -61,4 +67,6 @@ export interface TokenScheme extends Scheme {
   sealedLength(bytes: number, storage: Storage): number;
   /** Encrypts under `key`. @throws FieldsealError of the place, when the scheme binds to it and it is incomplete */
   seal(place: Place, key: ReadableKey, data: string | Uint8Array, storage: Storage): Stored;
+  /** Encrypts under the queue's key, together with what else is in the queue. @throws as `seal` */
+  sealInto(queue: SealQueue, place: Place, data: string | Uint8Array, storage: Storage): Sealed;
 }

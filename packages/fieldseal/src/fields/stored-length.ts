@@ -1,4 +1,5 @@
 /** How large a database column has to be. */
+import { indexLength } from './blind-index.js';
 import { Field } from './field.js';
 import type { ColumnDeclaration, IndexDeclaration } from './model.js';
 
@@ -10,7 +11,7 @@ import type { ColumnDeclaration, IndexDeclaration } from './model.js';
  * storedLength(encryptedString({ length: 20 })); // 204: `phone varchar(204)`
  */
 export function storedLength<T>(declared: ColumnDeclaration<T> | IndexDeclaration): number | null {
-  if ('bits' in declared) return 2 * Math.ceil(declared.bits / 8);
+  if ('bits' in declared) return indexLength(declared.bits);
   const { maxBytes } = declared.codec;
   return maxBytes === undefined ? null : new Field('', '', declared).storedLength(maxBytes);
 }

@@ -9,7 +9,10 @@ import { Field } from './field.js';
 import { mask } from './mask.js';
 import type { AnyDeclaration, ColumnDeclaration, IndexDeclaration, Model, TableDeclaration } from './model.js';
 import type { ContextRow, Place, SubjectSource } from './place.js';
+import { RowFailures } from './row-failures.js';
+import { RowNames } from './row-names.js';
 import type { Opened, Stored } from './scheme.js';
+import { type Sealed, SealQueue } from './seal-queue.js';
 import { ValueCache, type ValueCacheOptions } from './value-cache.js';
 
 /** What a table can be given besides model and keyring. */
@@ -88,8 +91,7 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
   readonly #keyring: Keyring | (() => Keyring);
   readonly #fields: readonly Field<unknown>[];
   readonly #indexes: readonly BlindIndex[];
-  /** Declared columns and indexes, by what is left of their names when they are spelt in any way. */
-  readonly #names: ReadonlyMap<string, string>;
+  readonly #names: RowNames;
   readonly #subjects: SubjectSource | null;
   readonly #cache: ValueCache | null;
 
@@ -105,7 +107,12 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
     this.#keyring = keyring;
     this.#fields = tableFields(name, declared);
     this.#indexes = tableIndexes(name, declared, this.#fields);
-    this.#names = new Map([...this.#fields, ...this.#indexes].map(({ column }) => [plainName(column), column]));
+    const { primaryKey, tenant, subject } = declared;
+    this.#names = new RowNames(
+      name,
+      [...this.#fields, ...this.#indexes].map(({ column }) => column),
+      [primaryKey ?? [], tenant ?? [], subject ?? []].flat(),
+    );
     this.#subjects = options.subjects ?? null;
     this.#cache = options.cache ? new ValueCache(options.cache) : null;
   }
@@ -120,18 +127,47 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
    */
   encryptRow<const Row extends ContextRow>(row: Row): EncryptedRow<Declaration[Name], Row> {
     const ring = this.#open().writableSnapshot();
-    const given = this.#read(row);
-    const stored: Record<string, unknown> = { ...given };
+    const given = this.#names.copy(row);
+    const stored = { ...given };
     for (const field of this.#fields) {
       const value = given[field.column];
       if (value === undefined || value === null) continue;
       stored[field.column] = field.named(() => field.encryptNow(ring, value, field.placeIn(given, this.#subjects)));
     }
-    for (const index of this.#indexes) {
-      if (index.fields.every(({ column }) => given[column] === undefined)) continue;
-      stored[index.column] = index.values(ring, index.parts(given), given)[0]?.value ?? null;
-    }
+    this.#index(ring, given, stored);
     return stored as EncryptedRow<Declaration[Name], Row>;
+  }
+
+  /**
+   * Encrypts rows as `encryptRow`, for an insert of many: `fernet` columns at less than half of what so many single calls
+   * cost. It blocks until all are done. @throws as `encryptRow`, with `indexes` of the rows that failed
+   */
+  encryptRows<const Row extends ContextRow>(rows: readonly Row[]): EncryptedRow<Declaration[Name], Row>[] {
+    const ring = this.#open().writableSnapshot();
+    const queue = new SealQueue(ring.primary);
+    const failures = new RowFailures(rows.length);
+    const waiting: { readonly stored: Record<string, unknown>; readonly column: string; readonly sealed: Sealed }[] =
+      [];
+    const all = rows.map((row, i) => {
+      const given = this.#names.copy(row);
+      const stored = { ...given };
+      failures.attempt(i, () => {
+        for (const field of this.#fields) {
+          const { column } = field;
+          const value = given[column];
+          if (value === undefined || value === null) continue;
+          const place = field.placeIn(given, this.#subjects);
+          const sealed = field.named(() => field.encryptInto(queue, value, place));
+          waiting.push({ stored, column, sealed });
+        }
+        this.#index(ring, given, stored);
+      });
+      return stored;
+    });
+    failures.throwIfAny();
+    queue.run();
+    for (const { stored, column, sealed } of waiting) stored[column] = sealed.stored;
+    return all as EncryptedRow<Declaration[Name], Row>[];
   }
 
   /**
@@ -149,16 +185,41 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
     options: { readonly as?: As; readonly erased?: Erased } = {},
   ): DecryptedRow<Declaration[Name], Row, As, Erased> {
     const ring = this.#open().snapshot();
-    const given = this.#read(row);
-    const plain: Record<string, unknown> = { ...given };
-    for (const field of this.#fields) {
-      const stored = given[field.column];
-      if (stored === undefined || stored === null) continue;
-      const handOut = () =>
-        this.#handOut(field, ring, stored as Stored, field.placeIn(given, this.#subjects), options.as ?? 'values');
-      plain[field.column] = field.named(options.erased === 'null' ? () => orNullIfErased(handOut) : handOut);
-    }
+    const plain = this.#names.copy(row);
+    for (const field of this.#fields) this.#decrypt(field, ring, plain, options, null);
     return plain as DecryptedRow<Declaration[Name], Row, As, Erased>;
+  }
+
+  /**
+   * Decrypts rows as `decryptRow`, for a page of results or a whole export: `fernet` columns at less than half of what so
+   * many single calls cost (unless the table has a cache: then each value is looked for there). It blocks until all are
+   * done. @throws as `decryptRow`, with `indexes` of the rows that failed
+   */
+  decryptRows<
+    const Row extends ContextRow,
+    const As extends DecryptedAs = 'values',
+    const Erased extends ErasedAs = 'refused',
+  >(
+    rows: readonly Row[],
+    options: { readonly as?: As; readonly erased?: Erased } = {},
+  ): DecryptedRow<Declaration[Name], Row, As, Erased>[] {
+    const ring = this.#open().snapshot();
+    const failures = new RowFailures(rows.length);
+    const all = rows.map((row) => this.#names.copy(row));
+    for (const field of this.#fields) {
+      const { column } = field;
+      const stored = all.map((row) => (row[column] ?? null) as Stored | null);
+      const areValues = (options.as ?? 'values') === 'values';
+      const texts = this.#cache || !areValues ? null : field.openTexts(ring, stored);
+      const opened = this.#cache || texts ? null : field.openMany(ring, stored);
+      for (const [i, row] of all.entries()) {
+        const text = texts?.[i];
+        if (typeof text === 'string') row[column] = text;
+        else failures.attempt(i, () => this.#decrypt(field, ring, row, options, opened?.[i] ?? null));
+      }
+    }
+    failures.throwIfAny();
+    return all as DecryptedRow<Declaration[Name], Row, As, Erased>[];
   }
 
   /**
@@ -169,8 +230,8 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
    * `ERR_KEY_NOT_FOUND`, `ERR_CONTEXT_INCOMPLETE`, and those of the column's codec
    */
   lookup(index: keyof IndexesOf<Declaration[Name]> & string, values: ContextRow): string[] {
-    const found = this.#index(index);
-    const sought = this.#read(values);
+    const found = this.#indexNamed(index);
+    const sought = this.#names.copy(values);
     const parts = found.parts(sought);
     if (parts === null) {
       throw new FieldsealError(
@@ -184,8 +245,8 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
 
   /** Whether a decrypted row really has the values that were looked for, as the index compares them: normalised. */
   matches(index: keyof IndexesOf<Declaration[Name]> & string, values: ContextRow, row: ContextRow): boolean {
-    const found = this.#index(index);
-    const [sought, there] = [this.#read(values), this.#read(row)];
+    const found = this.#indexNamed(index);
+    const [sought, there] = [this.#names.copy(values), this.#names.copy(row)];
     const wanted = found.parts(sought);
     const actual = partsOf(found, there);
     if (wanted === null || actual === null || found.tenantIn(sought) !== found.tenantIn(there)) return false;
@@ -197,40 +258,52 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
     this.#cache?.clear();
   }
 
-  /**
-   * A copy that is all that is looked at: no getter answers twice, and nothing is inherited.
-   * @throws TypeError for a declared column under a name that is not its own: it would pass through as it is
-   */
-  #read(row: ContextRow): ContextRow {
-    const given: Record<string, unknown> = Object.assign(Object.create(null), row);
-    for (const name of Object.keys(given)) {
-      const declared = this.#names.get(plainName(name));
-      if (declared === undefined || declared === name || this.#isDeclared(name)) continue;
-      throw new TypeError(
-        `${this.name}: the row has ${name}, and the declaration ${declared}; rows have the names of the database`,
-      );
+  /** Computes the index values of a row into `stored`. */
+  #index(ring: KeyringSnapshot, given: ContextRow, stored: Record<string, unknown>): void {
+    for (const index of this.#indexes) {
+      if (index.fields.every(({ column }) => given[column] === undefined)) continue;
+      stored[index.column] = index.values(ring, index.parts(given), given)[0]?.value ?? null;
     }
-    return given;
   }
 
-  #isDeclared(name: string): boolean {
-    return [...this.#fields, ...this.#indexes].some(({ column }) => column === name);
+  /**
+   * Puts a row's value in the place of its token. What values are bound to stands in other columns, which stay.
+   * @param opened the token, where that was opened already
+   */
+  #decrypt(
+    field: Field<unknown>,
+    ring: KeyringSnapshot,
+    row: Record<string, unknown>,
+    { as = 'values', erased }: { readonly as?: DecryptedAs; readonly erased?: ErasedAs },
+    opened: Opened | null,
+  ): void {
+    const stored = row[field.column];
+    if (stored === undefined || stored === null) return;
+    const handOut = () => this.#handOut(field, ring, stored as Stored, field.placeIn(row, this.#subjects), as, opened);
+    row[field.column] = field.named(erased === 'null' ? () => orNullIfErased(handOut) : handOut);
   }
 
   #open(): Keyring {
     return typeof this.#keyring === 'function' ? this.#keyring() : this.#keyring;
   }
 
-  #index(name: string): BlindIndex {
+  #indexNamed(name: string): BlindIndex {
     const found = this.#indexes.find(({ column }) => column === name);
     if (found) return found;
     throw new FieldsealError('ERR_INDEX_NOT_FOUND', `The model declares no blind index ${this.name}.${name}.`);
   }
 
-  #handOut(field: Field<unknown>, ring: KeyringSnapshot, stored: Stored, place: Place, as: DecryptedAs): unknown {
+  #handOut(
+    field: Field<unknown>,
+    ring: KeyringSnapshot,
+    stored: Stored,
+    place: Place,
+    as: DecryptedAs,
+    opened: Opened | null,
+  ): unknown {
     const { codec, mask: own } = field.declaration;
-    if (as === 'secrets') return Secret.from(reveal(field.open(ring, stored, place), codec).bytes());
-    const { value, bytes } = this.#reveal(field, ring, stored, place);
+    if (as === 'secrets') return Secret.from(reveal(opened ?? field.open(ring, stored, place), codec).bytes());
+    const { value, bytes } = opened ? reveal(opened, codec) : this.#reveal(field, ring, stored, place);
     // By `mask` also a function of the application's own: its error may quote the value.
     return as === 'values' ? value : mask(own ?? 'all')(Buffer.from(bytes()).toString('utf8'));
   }
@@ -270,11 +343,6 @@ function partsOf(index: BlindIndex, row: ContextRow): readonly Buffer[] | null {
     if (isBeyond) return null;
     throw error;
   }
-}
-
-/** `phoneNumber`, `PHONE_NUMBER` and `phone_number` are one name: ORMs and databases write it in each way. */
-function plainName(name: string): string {
-  return name.toLowerCase().replaceAll('_', '');
 }
 
 /** A value, and what its codec makes of it. */

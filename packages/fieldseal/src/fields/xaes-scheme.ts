@@ -76,6 +76,10 @@ function xaes({ name, version, binding }: Variant): TokenScheme {
     aead.writeSealed(token, CIPHERTEXT_AT, token.subarray(NONCE_AT, CIPHERTEXT_AT), data, associatedData);
     return storage === 'text' ? token.toString('base64url') : token;
   };
+  // Each token has a key of its own: there is nothing that several could share.
+  const sealInto: TokenScheme['sealInto'] = (queue, place, data, storage) => ({
+    stored: seal(place, queue.key, data, storage),
+  });
   return {
     name,
     open(place, ring, stored, isDeclared): Opened | typeof UNREADABLE | null {
@@ -94,12 +98,13 @@ function xaes({ name, version, binding }: Variant): TokenScheme {
         keyVersion: key.version,
         bytes,
         decode: (codec) => codec.decode(bytes),
-        reseal: (other) => seal(place, other, bytes, typeof stored === 'string' ? 'text' : 'bytes'),
+        reseal: (queue) => sealInto(queue, place, bytes, typeof stored === 'string' ? 'text' : 'bytes'),
       };
     },
     sealedLength: (bytes, storage) =>
       storage === 'text' ? Math.ceil(((OVERHEAD_BYTES + bytes) * 4) / 3) : OVERHEAD_BYTES + bytes,
     seal,
+    sealInto,
   };
 }
 

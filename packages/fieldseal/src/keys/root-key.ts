@@ -4,23 +4,21 @@
  *     KEK   = HKDF-SHA256(root 32, salt "fieldseal/root/v1", info "wrap"  ‖ keyring id 16, 32)
  *     MACK  = HKDF-SHA256(root 32, salt "fieldseal/root/v1", info "state" ‖ keyring id 16, 32)
  *     fingerprint = hex of HKDF-SHA256(root 32, salt "fieldseal/root/v1", info "fingerprint", 8)
- *     wrapped = base64url, unpadded, of 0x01 ‖ nonce 24 ‖ XAES-256-GCM(KEK, key 32, AD) 48
+ *     wrapped = the key under KEK and AD, as wrapped-secret.ts draws it
  *     AD = LP("fieldseal/wrap/1", keyring id 16, version, key id u32be, purpose, fingerprint)
  *     MAC = hex of HMAC-SHA256(MACK, LP("fieldseal/keyring/1", keyring id 16, generation u64be,
  *           then for each key by id: version, purpose, key id u32be, state, created at, wrapped under this root or empty))
  */
-import { decryptFailed } from '../core/decrypt-failed.js';
 import { deriveKey } from '../core/derive-key.js';
-import { HMAC_BLOCK_BYTES, HMAC_BYTES, HmacSha256 } from '../core/hmac-sha256.js';
+import { HmacSha256 } from '../core/hmac-sha256.js';
 import { lengthPrefixed } from '../core/length-prefix.js';
-import { Secret } from '../core/secret.js';
-import { XAES_KEY_BYTES, XAES_NONCE_BYTES, XAES_TAG_BYTES, Xaes256Gcm } from '../core/xaes-256-gcm.js';
+import type { Secret } from '../core/secret.js';
+import { Xaes256Gcm } from '../core/xaes-256-gcm.js';
 import { FieldsealError } from '../errors.js';
 import type { StoredKey, StoredKeyring } from './stored-keyring.js';
+import { unwrapSecret, wrapSecret } from './wrapped-secret.js';
 
 const SALT = 'fieldseal/root/v1';
-const WRAP_VERSION = 0x01;
-const WRAPPED_BYTES = 1 + XAES_NONCE_BYTES + XAES_KEY_BYTES + XAES_TAG_BYTES;
 
 /** What a wrap is bound to. */
 type WrappedKeyName = Pick<StoredKey, 'version' | 'id' | 'purpose'>;
@@ -46,21 +44,12 @@ export class RootKey {
 
   /** Wraps the 32 bytes of `secret` as the key `name` of the ring `keyringId`. */
   wrap(keyringId: string, name: WrappedKeyName, secret: Secret): string {
-    const nonce = Secret.random(XAES_NONCE_BYTES).reveal();
-    const sealed = this.#aead(keyringId).seal(nonce, secret.reveal(), this.#associatedData(keyringId, name));
-    return Buffer.concat([Buffer.of(WRAP_VERSION), nonce, sealed]).toString('base64url');
+    return wrapSecret(this.#aead(keyringId), secret, this.#associatedData(keyringId, name));
   }
 
   /** Opens a wrap of exactly this name. @throws FieldsealError `ERR_DECRYPT_FAILED` */
   unwrap(keyringId: string, name: WrappedKeyName, wrapped: string): Secret {
-    const bytes = Buffer.from(wrapped, 'base64url');
-    if (bytes.length !== WRAPPED_BYTES || bytes[0] !== WRAP_VERSION) throw decryptFailed();
-    const nonce = bytes.subarray(1, 1 + XAES_NONCE_BYTES);
-    const sealed = bytes.subarray(1 + XAES_NONCE_BYTES);
-    const opened = this.#aead(keyringId).open(nonce, sealed, this.#associatedData(keyringId, name));
-    const secret = Secret.from(opened);
-    opened.fill(0);
-    return secret;
+    return unwrapSecret(this.#aead(keyringId), wrapped, this.#associatedData(keyringId, name));
   }
 
   /** The MAC over the ring's state, as hex. */
@@ -83,11 +72,7 @@ export class RootKey {
           key.wraps[this.fingerprint] ?? '',
         ]),
     );
-    const buffer = Buffer.alloc(HMAC_BLOCK_BYTES + message.length + HMAC_BYTES);
-    message.copy(buffer, HMAC_BLOCK_BYTES);
-    const end = HMAC_BLOCK_BYTES + message.length;
-    new HmacSha256(this.#derive('state', ring.id)).writeTo(buffer, end, buffer, end);
-    return buffer.toString('hex', end);
+    return new HmacSha256(this.#derive('state', ring.id)).of(message).toString('hex');
   }
 
   #aead(keyringId: string): Xaes256Gcm {

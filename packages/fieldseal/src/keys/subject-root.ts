@@ -3,24 +3,22 @@
  *
  *     KEK         = HKDF-SHA256(root 32, salt "fieldseal/subject-root/v1", info "wrap", 32)
  *     fingerprint = hex of HKDF-SHA256(root 32, salt "fieldseal/subject-root/v1", info "fingerprint", 8)
- *     wrapped     = base64url, unpadded, of 0x01 ‖ nonce 24 ‖ XAES-256-GCM(KEK, nonce, secret 32, AD) 48
+ *     wrapped     = the secret under KEK and AD, as wrapped-secret.ts draws it
  *     AD          = LP("fieldseal/subject-wrap/1", tenant, subject, fingerprint)
  *     export MAC  = keyed hash(root, "fieldseal/subject-export/1", SHA-256 of the lines as hex)
  */
 import { encodeBase64Url } from '../core/base64url.js';
-import { decryptFailed } from '../core/decrypt-failed.js';
 import { deriveKey } from '../core/derive-key.js';
 import { decodeFernetKey } from '../core/fernet.js';
 import { KeyedHash } from '../core/keyed-hash.js';
 import { lengthPrefixed } from '../core/length-prefix.js';
 import { Secret } from '../core/secret.js';
-import { XAES_KEY_BYTES, XAES_NONCE_BYTES, XAES_TAG_BYTES, Xaes256Gcm } from '../core/xaes-256-gcm.js';
+import { Xaes256Gcm } from '../core/xaes-256-gcm.js';
 import { FieldsealError } from '../errors.js';
 import type { SubjectName } from './subject-name.js';
+import { unwrapSecret, wrapSecret } from './wrapped-secret.js';
 
 const SALT = 'fieldseal/subject-root/v1';
-const WRAP_VERSION = 0x01;
-const WRAPPED_BYTES = 1 + XAES_NONCE_BYTES + XAES_KEY_BYTES + XAES_TAG_BYTES;
 
 /** A subject root of 32 bytes. */
 export class SubjectRoot {
@@ -56,22 +54,12 @@ export class SubjectRoot {
 
   /** Wraps the 32 bytes of `secret` as the subject `name`'s. */
   wrap(name: SubjectName, secret: Secret): string {
-    const nonce = Secret.random(XAES_NONCE_BYTES).reveal();
-    const sealed = this.#kek.seal(nonce, secret.reveal(), this.#associatedData(name));
-    return Buffer.concat([Buffer.of(WRAP_VERSION), nonce, sealed]).toString('base64url');
+    return wrapSecret(this.#kek, secret, this.#associatedData(name));
   }
 
   /** Opens a wrap of exactly this subject. @throws FieldsealError `ERR_DECRYPT_FAILED` */
   unwrap(name: SubjectName, wrapped: string): Secret {
-    const bytes = Buffer.from(wrapped, 'base64url');
-    if (bytes.length !== WRAPPED_BYTES || bytes[0] !== WRAP_VERSION || bytes.toString('base64url') !== wrapped) {
-      throw decryptFailed();
-    }
-    const nonce = bytes.subarray(1, 1 + XAES_NONCE_BYTES);
-    const opened = this.#kek.open(nonce, bytes.subarray(1 + XAES_NONCE_BYTES), this.#associatedData(name));
-    const secret = Secret.from(opened);
-    opened.fill(0);
-    return secret;
+    return unwrapSecret(this.#kek, wrapped, this.#associatedData(name));
   }
 
   /** The MAC at the end of a file of wrapped secrets, over the SHA-256 (hex) of its other lines. */

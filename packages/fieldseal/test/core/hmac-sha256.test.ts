@@ -40,6 +40,15 @@ describe('HmacSha256', () => {
     expect(macOf(10)).toBe(first);
   });
 
+  it('leaves a whole message as it was', () => {
+    for (let length = 0; length <= 300; length++) {
+      const [key, message] = [randomBytes(32), randomBytes(length)];
+      const before = Buffer.from(message);
+      expect(new HmacSha256(key).of(message).equals(createHmac('sha256', key).update(before).digest())).toBe(true);
+      expect(message.equals(before)).toBe(true);
+    }
+  });
+
   it('takes no key of more than a block', () => {
     expect(() => new HmacSha256(new Uint8Array(65))).toThrow(new RangeError('an HMAC key here has at most 64 bytes'));
   });

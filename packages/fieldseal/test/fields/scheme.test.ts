@@ -6,6 +6,7 @@ import type { Secret } from '../../src/core/secret.js';
 import { NO_PLACE } from '../../src/fields/place.js';
 import { type OpenedToken, UNREADABLE } from '../../src/fields/scheme.js';
 import { openWith, SCHEMES } from '../../src/fields/schemes.js';
+import { SealQueue } from '../../src/fields/seal-queue.js';
 import { type Key, KeyringSnapshot } from '../../src/keys/keyring-snapshot.js';
 import { twinEncrypt, twinSign } from '../core/fernet-twin.js';
 import { freshRing } from '../fresh-keyring.js';
@@ -71,7 +72,11 @@ describe('the fernet scheme', () => {
     for (const seconds of [0n, 1_700_000_000n, 2n ** 64n - 1n]) {
       for (const bytes of [Buffer.from('hello'), Buffer.alloc(0), Buffer.from([0xff]), Buffer.alloc(40_000, 1)]) {
         const opened = openedBy(twinEncrypt(keyOf('v2'), bytes, seconds, iv));
-        const resealed = opened.reseal(primary) as string;
+        const queue = new SealQueue(primary);
+        const sealed = opened.reseal(queue);
+        expect(() => sealed.stored).toThrow(new TypeError('the queue was not run yet'));
+        queue.run();
+        const resealed = sealed.stored as string;
         const fernet = new Fernet(keyOf(primary.version));
         expect(fernet.extractTimestamp(resealed)).toBe(seconds);
         expect(fernet.decryptBytes(resealed).equals(bytes)).toBe(true);

@@ -8,6 +8,7 @@ import { Field, type TableContext } from '../../src/fields/field.js';
 import type { ContextRow } from '../../src/fields/place.js';
 import { type OpenedToken, type Storage, type Stored, UNREADABLE } from '../../src/fields/scheme.js';
 import { SCHEMES, shapeOf } from '../../src/fields/schemes.js';
+import { SealQueue } from '../../src/fields/seal-queue.js';
 import { readXaesHeader } from '../../src/fields/xaes-scheme.js';
 import { Keyring } from '../../src/keys/keyring.js';
 import { addKey, addPurposeKey, disableKey, promoteKey } from '../../src/keys/keyring-changes.js';
@@ -187,7 +188,7 @@ describe.each(SCHEME_NAMES)('a token of the scheme %s', (scheme) => {
       const stored = encryptIn(field, row, 'jane');
       const [first, second] = ring.readable;
       if (!first || !second) throw new Error('the ring has two keys');
-      const resealed = openedBy(field, stored).reseal(second);
+      const resealed = openedBy(field, stored).reseal(new SealQueue(second)).stored;
       expect(typeof resealed).toBe(typeof stored);
       expect(openedBy(field, resealed)).toMatchObject({ scheme, keyVersion: second.version });
       expect(decryptIn(field, row, resealed)).toBe('jane');

@@ -93,6 +93,8 @@ describe('a root key', () => {
       () => root.unwrap(ring, name, ''),
       () => root.unwrap(ring, name, wrap.slice(0, -2)),
       () => root.unwrap(ring, name, `${wrap}AA`),
+      () => root.unwrap(ring, name, `${wrap}=`),
+      () => root.unwrap(ring, name, `${wrap.slice(0, 50)}\n${wrap.slice(50)}`),
       () => root.unwrap(ring, name, `Ag${wrap.slice(2)}`),
     ]) {
       expect(refusalOf(unwrap)).toEqual(DECRYPT_FAILED);

@@ -11,16 +11,7 @@ import type { StoredKeyring } from '../../src/keys/stored-keyring.js';
 import { databaseProvider, type QueryFunction } from '../../src/providers/database.js';
 import { freshRing, MADE_AT_MS } from '../fresh-keyring.js';
 import { rejectionOf } from '../refusal.js';
-
-/** A database with the three tables of the keyring in it, all empty. */
-export interface KeyringDatabase {
-  readonly dialect: 'sqlite' | 'postgres';
-  readonly query: QueryFunction;
-  /** PostgreSQL: where the tables are. */
-  readonly schema?: string;
-}
-
-type Work = (database: KeyringDatabase) => Promise<void>;
+import type { ProviderDatabase, Work } from './provider-database.js';
 
 const TAMPERED = {
   code: 'ERR_KEYRING_TAMPERED',
@@ -32,7 +23,7 @@ const NOT_WELL_FORMED = {
 };
 
 /** Runs one statement, written for SQLite with unqualified tables, on the database. */
-function run(database: KeyringDatabase, sql: string, ...params: (string | number)[]) {
+function run(database: ProviderDatabase, sql: string, ...params: (string | number)[]) {
   const { dialect, schema = 'fieldseal', query } = database;
   if (dialect === 'sqlite') return query(sql, params);
   let position = 0;
@@ -45,7 +36,7 @@ function run(database: KeyringDatabase, sql: string, ...params: (string | number
 }
 
 /** Puts a ring in the place of what the tables hold. */
-async function storeRing(database: KeyringDatabase, ring: StoredKeyring): Promise<void> {
+async function storeRing(database: ProviderDatabase, ring: StoredKeyring): Promise<void> {
   await run(database, 'DELETE FROM keyring_state RETURNING keyring_id');
   await run(database, 'DELETE FROM encryption_keys RETURNING version');
   await run(
@@ -70,7 +61,7 @@ async function storeRing(database: KeyringDatabase, ring: StoredKeyring): Promis
   }
 }
 
-async function readersIn(database: KeyringDatabase) {
+async function readersIn(database: ProviderDatabase) {
   const rows = await run(database, 'SELECT process, generation, seen_at FROM keyring_readers ORDER BY process');
   return rows.map((row) => ({
     process: String(row['process']),
@@ -83,7 +74,7 @@ async function readersIn(database: KeyringDatabase) {
 export function databaseProviderContract(name: string, withDatabase: (work: Work) => Promise<void>): void {
   const secret = Secret.random(32);
   const root = new RootKey(secret);
-  const provide = (database: KeyringDatabase, rootKey: string | Secret = secret) =>
+  const provide = (database: ProviderDatabase, rootKey: string | Secret = secret) =>
     databaseProvider({ ...database, rootKey });
   const sealed = (ring: KeyringSnapshot) => sealKeyring(ring, [root]);
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { databaseSubjects } from '../../src/providers/database-subjects.js';
 import { withSqlite } from '../with-sqlite.js';
+import { sqliteWith } from './provider-database.js';
 import { databaseSubjectsContract } from './subjects-contract.js';
 
 const TABLES = `
@@ -12,15 +13,7 @@ const TABLES = `
   CREATE TABLE subject_state (singleton INTEGER PRIMARY KEY, generation BIGINT NOT NULL, root_fingerprint TEXT NOT NULL);
 `;
 
-databaseSubjectsContract('SQLite', (work) =>
-  withSqlite((database) => {
-    database.exec(TABLES);
-    return work({
-      dialect: 'sqlite',
-      query: (sql, params) => database.prepare(sql).all(...params) as Record<string, unknown>[],
-    });
-  }),
-);
+databaseSubjectsContract('SQLite', sqliteWith(TABLES));
 
 describe('databaseSubjects', () => {
   /** The statements that a provider of `options` asks for. */

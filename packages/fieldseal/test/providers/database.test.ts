@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/core/secret.js';
 import { databaseProvider } from '../../src/providers/database.js';
 import { refusalOf } from '../refusal.js';
-import { withSqlite } from '../with-sqlite.js';
 import { databaseProviderContract } from './database-contract.js';
+import { sqliteWith } from './provider-database.js';
 
 const TABLES = `
   CREATE TABLE keyring_state (singleton INTEGER PRIMARY KEY, keyring_id TEXT, generation BIGINT, macs TEXT);
@@ -14,15 +14,7 @@ const TABLES = `
   CREATE TABLE keyring_readers (process TEXT PRIMARY KEY, generation BIGINT, seen_at BIGINT);
 `;
 
-databaseProviderContract('SQLite', (work) =>
-  withSqlite((database) => {
-    database.exec(TABLES);
-    return work({
-      dialect: 'sqlite',
-      query: (sql, params) => database.prepare(sql).all(...params) as Record<string, unknown>[],
-    });
-  }),
-);
+databaseProviderContract('SQLite', sqliteWith(TABLES));
 
 describe('databaseProvider', () => {
   const rootKey = Secret.random(32);

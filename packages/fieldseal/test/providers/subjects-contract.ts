@@ -3,24 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { openSubjectKeys } from '../../src/keys/subject-keys.js';
 import type { SubjectProvider } from '../../src/keys/subject-provider.js';
 import { SubjectRoot } from '../../src/keys/subject-root.js';
-import type { QueryFunction } from '../../src/providers/database.js';
 import { databaseSubjects } from '../../src/providers/database-subjects.js';
-
-/** A database with the two tables of subjects in it, both empty. */
-export interface SubjectDatabase {
-  readonly dialect: 'sqlite' | 'postgres';
-  readonly query: QueryFunction;
-  /** PostgreSQL: where the tables are. */
-  readonly schema?: string;
-}
-
-type Work = (database: SubjectDatabase) => Promise<void>;
+import type { ProviderDatabase, Work } from './provider-database.js';
 
 /** The contract, on databases that `withDatabase` opens. */
 export function databaseSubjectsContract(name: string, withDatabase: (work: Work) => Promise<void>): void {
   const root = SubjectRoot.random();
   const PRINT = root.fingerprint;
-  const withProvider = (work: (provider: SubjectProvider, database: SubjectDatabase) => Promise<void>) =>
+  const withProvider = (work: (provider: SubjectProvider, database: ProviderDatabase) => Promise<void>) =>
     withDatabase((database) => work(databaseSubjects({ ...database, root: { read: () => [root] } }), database));
   const row = (subject: string, wrapped: string, tenant = '') => ({ tenant, subject, wrapped });
 

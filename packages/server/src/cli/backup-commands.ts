@@ -1,9 +1,6 @@
 /** The commands around backups. */
 import type { Command } from 'commander';
-import { createBackup, parseRecipients, readPassphraseFile } from '../usecases/create-backup.js';
 import type { Dependencies } from '../usecases/dependencies.js';
-import { restoreBackup } from '../usecases/restore-backup.js';
-import { parseIdentities, readIdentityFile, verifyBackup } from '../usecases/verify-backup.js';
 import type { Output } from './output.js';
 import { renderBackup } from './render.js';
 
@@ -23,16 +20,22 @@ interface OpeningFlags {
 
 /** Adds `backup create`, `backup verify` and `backup restore`. */
 export function addBackupCommands({ command, dependencies, output, env, encrypted }: BackupCommands): void {
-  const passphrase = ({ passphraseFile }: OpeningFlags) =>
-    passphraseFile === undefined ? (env('BACKUP_PASSPHRASE') ?? null) : readPassphraseFile(passphraseFile);
-  const opening = (flags: OpeningFlags) => ({
-    identities:
-      flags.identityFile === undefined
-        ? parseIdentities(env('BACKUP_IDENTITY') ?? '')
-        : readIdentityFile(flags.identityFile),
-    passphrase: passphrase(flags),
-    encrypted: encrypted(),
-  });
+  const passphrase = async ({ passphraseFile }: OpeningFlags): Promise<string | null> => {
+    if (passphraseFile === undefined) return env('BACKUP_PASSPHRASE') ?? null;
+    const { readPassphraseFile } = await import('../usecases/create-backup.js');
+    return readPassphraseFile(passphraseFile);
+  };
+  const opening = async (flags: OpeningFlags) => {
+    const { parseIdentities, readIdentityFile } = await import('../usecases/verify-backup.js');
+    return {
+      identities:
+        flags.identityFile === undefined
+          ? parseIdentities(env('BACKUP_IDENTITY') ?? '')
+          : readIdentityFile(flags.identityFile),
+      passphrase: await passphrase(flags),
+      encrypted: encrypted(),
+    };
+  };
   const backup = command(
     'backup',
     'Back the SQLite database up as one encrypted file (the age format), and restore it.',
@@ -55,9 +58,10 @@ export function addBackupCommands({ command, dependencies, output, env, encrypte
     )
     .option('--passphrase-file <file>', 'encrypt with the first line of this file instead (else BACKUP_PASSPHRASE)')
     .action(async (file: string, flags: { recipient?: string[] } & OpeningFlags) => {
+      const { createBackup, parseRecipients } = await import('../usecases/create-backup.js');
       const given =
         flags.recipient ?? (flags.passphraseFile === undefined ? parseRecipients(env('BACKUP_RECIPIENTS') ?? '') : []);
-      const key = given.length > 0 && flags.passphraseFile === undefined ? null : passphrase(flags);
+      const key = given.length > 0 && flags.passphraseFile === undefined ? null : await passphrase(flags);
       const report = await createBackup(dependencies(), {
         to: file,
         recipients: given,
@@ -73,7 +77,8 @@ export function addBackupCommands({ command, dependencies, output, env, encrypte
       .description('Read a whole backup and check it, as a restore would; touch no database.')
       .argument('<file>', 'the backup'),
   ).action(async (file: string, flags: OpeningFlags) => {
-    const report = await verifyBackup(dependencies(), { from: file, ...opening(flags) });
+    const { verifyBackup } = await import('../usecases/verify-backup.js');
+    const report = await verifyBackup(dependencies(), { from: file, ...(await opening(flags)) });
     output().result({ ...report }, renderBackup(report));
   });
 
@@ -86,7 +91,8 @@ export function addBackupCommands({ command, dependencies, output, env, encrypte
     .option('--to <database>', 'the restored file (default: that of DATABASE_URL)')
     .option('--force', 'replace a database that stands there; the old one is kept beside it')
     .action(async (file: string, flags: OpeningFlags & { to?: string; force?: true }) => {
-      const options = { from: file, to: flags.to ?? null, force: flags.force ?? false, ...opening(flags) };
+      const { restoreBackup } = await import('../usecases/restore-backup.js');
+      const options = { from: file, to: flags.to ?? null, force: flags.force ?? false, ...(await opening(flags)) };
       const report = await restoreBackup(dependencies(), options);
       const kept = report.kept === null ? '' : `The old database is kept as ${report.kept}.\n`;
       output().result({ ...report }, `${renderBackup(report)}Restored as ${report.database}.\n${kept}`);

@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { planIndex } from 'fieldseal';
 import type { Dependencies } from '../usecases/dependencies.js';
 import type { SweepOptions, SweepReport } from '../usecases/drive-run.js';
-import { indexTables } from '../usecases/index-tables.js';
 import type { Output } from './output.js';
 import { positiveNumber, share } from './parse-number.js';
 import type { SweepFlags } from './program.js';
@@ -31,6 +30,7 @@ export function addIndexCommands(context: IndexCommandContext): void {
   )
     .option('--rotate', 'move every index value to a new key; lookups find values of both meanwhile')
     .action(async (flags: SweepFlags & { rotate?: true }) => {
+      const { indexTables } = await import('../usecases/index-tables.js');
       const result = await indexTables(dependencies(), { ...sweepOptions(flags), rotate: flags.rotate ?? false });
       report(result);
       if (flags.rotate && !result.dryRun && result.status === 'completed') {

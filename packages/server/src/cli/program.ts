@@ -1,18 +1,14 @@
-/** The commands: argv → use case → output and exit code. */
+/**
+ * The commands: argv → use case → output and exit code. Each loads its use case when it runs: loading all of them, and the
+ * SQL libraries with them, takes longer than most commands need.
+ */
 import { Command, CommanderError, Option } from 'commander';
 import { Fernet, FieldsealError, isFieldsealError } from 'fieldseal';
 import type { Dependencies } from '../usecases/dependencies.js';
 import type { SweepOptions, SweepReport } from '../usecases/drive-run.js';
-import { finalizeRotation } from '../usecases/finalize-rotation.js';
-import { listKeys } from '../usecases/list-keys.js';
-import { getRun, listRuns } from '../usecases/list-runs.js';
 import type { JwtSettings } from '../usecases/principals.js';
-import { resumeRun } from '../usecases/resume-run.js';
-import { type GivenRotation, rotateKeys } from '../usecases/rotate-keys.js';
-import { scanDatabase } from '../usecases/scan-database.js';
+import type { GivenRotation } from '../usecases/rotate-keys.js';
 import type { ServiceSettings } from '../usecases/service.js';
-import { stopRun } from '../usecases/stop-run.js';
-import { sweepTables } from '../usecases/sweep-tables.js';
 import { addBackupCommands } from './backup-commands.js';
 import { EXIT, EXIT_CODES } from './exit-codes.js';
 import { addIndexCommands } from './index-commands.js';
@@ -28,7 +24,7 @@ export interface CliContext extends KeySources {
   readonly version: string;
   readonly terminal: Terminal;
   /** `AUTH_JWT_SECRET` and what belongs to it. @throws FieldsealError `ERR_CONFIG_INVALID` */
-  jwt(): JwtSettings;
+  jwt(): Promise<JwtSettings>;
   settings(): ServiceSettings & { readonly backupEncrypted: boolean };
   /** Serves until the process is asked to end. */
   serve(
@@ -106,6 +102,10 @@ Example, the first day:
     output.result({ ...result }, renderReport(result));
     if (result.status !== 'completed') exitCode = EXIT.failures;
   };
+  const sweep = async (kind: 'encrypt' | 'decrypt' | 'verify', flags: SweepFlags): Promise<SweepReport> => {
+    const { sweepTables } = await import('../usecases/sweep-tables.js');
+    return sweepTables(dependencies(), kind, sweepOptions(flags));
+  };
   const given = async (old: string | undefined, fresh: string | undefined): Promise<GivenRotation | null> => {
     if (old === undefined) return null;
     if (fresh === undefined)
@@ -120,6 +120,7 @@ Example, the first day:
 
   command('scan', 'Find columns that hold tokens, plaintext or personal data; write nothing.', 'fieldseal scan').action(
     async () => {
+      const { scanDatabase } = await import('../usecases/scan-database.js');
       const result = await scanDatabase(dependencies());
       output.result({ ...result }, renderScan(result));
     },
@@ -129,7 +130,7 @@ Example, the first day:
     command('encrypt', 'Encrypt the plaintext in every declared column.', 'fieldseal encrypt --dry-run'),
     true,
   ).action(async (flags: SweepFlags) => {
-    const result = await sweepTables(dependencies(), 'encrypt', sweepOptions(flags));
+    const result = await sweep('encrypt', flags);
     report(result);
     if (result.status === 'completed' && !result.dryRun) {
       output.note(
@@ -141,12 +142,12 @@ Example, the first day:
   sweepCommand(
     command('decrypt', 'Turn every declared column back into plaintext.', 'fieldseal decrypt --dry-run'),
     true,
-  ).action(async (flags: SweepFlags) => report(await sweepTables(dependencies(), 'decrypt', sweepOptions(flags))));
+  ).action(async (flags: SweepFlags) => report(await sweep('decrypt', flags)));
 
   sweepCommand(
     command('verify', 'Read every value and count what each key holds; write nothing.', 'fieldseal verify --json'),
     false,
-  ).action(async (flags: SweepFlags) => report(await sweepTables(dependencies(), 'verify', sweepOptions(flags))));
+  ).action(async (flags: SweepFlags) => report(await sweep('verify', flags)));
 
   sweepCommand(
     command(
@@ -164,6 +165,7 @@ Example, the first day:
         throw new FieldsealError('ERR_USAGE', '--finalize needs both keys: `fieldseal rotate OLD NEW --finalize`.');
       const deps = dependencies();
       if (flags.finalize && keys) {
+        const { finalizeRotation } = await import('../usecases/finalize-rotation.js');
         report(await finalizeRotation(deps, keys));
         output.note('OLD no longer opens the keyring. It stays in it, for reading old backups.');
         return;
@@ -174,6 +176,7 @@ Example, the first day:
             '(ENCRYPTION_KEY=OLD, ENCRYPTION_KEY_PREVIOUS=NEW).',
         );
       } else output.note('Readers that know only ENCRYPTION_KEY (an old Python process) cannot read what this writes.');
+      const { rotateKeys } = await import('../usecases/rotate-keys.js');
       const result = await rotateKeys(deps, { ...sweepOptions(flags), given: keys });
       report(result);
       if (keys && !result.dryRun) {
@@ -186,6 +189,7 @@ Example, the first day:
   command('status', 'List the runs, or show one with what it could not read.', 'fieldseal status 3')
     .argument('[run]', 'the id of a run', positiveNumber)
     .action(async (id: number | undefined) => {
+      const { getRun, listRuns } = await import('../usecases/list-runs.js');
       if (id === undefined) {
         const runs = await listRuns(dependencies());
         output.result({ runs }, renderRuns(runs));
@@ -202,6 +206,7 @@ Example, the first day:
     command(name, `Stop a run, wherever it is driven${name === 'cancel' ? ', for good' : ''}.`, `fieldseal ${name} 3`)
       .argument('<run>', 'the id of a run', positiveNumber)
       .action(async (id: number) => {
+        const { stopRun } = await import('../usecases/stop-run.js');
         await stopRun(dependencies(), id, status);
         output.result({ run: id, status }, `Run ${id} is ${status}.`);
       });
@@ -211,6 +216,7 @@ Example, the first day:
     .argument('<run>', 'the id of a run', positiveNumber)
     .option('--allow-triggers', 'sweep although a trigger runs on every update')
     .action(async (id: number, flags: SweepFlags) => {
+      const { resumeRun } = await import('../usecases/resume-run.js');
       report(await resumeRun(dependencies(), id, sweepOptions(flags)));
     });
 
@@ -219,6 +225,7 @@ Example, the first day:
     .command('list')
     .description('List key versions and states, never their bytes.')
     .action(async () => {
+      const { listKeys } = await import('../usecases/list-keys.js');
       const result = await listKeys(dependencies());
       output.result({ ...result }, renderKeyring(result));
     });

@@ -2,7 +2,8 @@
 
 import type { ApiKeyView } from '../usecases/api-key-view.js';
 import type { BackupReport } from '../usecases/create-backup.js';
-import { FAILURE_REASONS, type SweepReport } from '../usecases/drive-run.js';
+import type { SweepReport } from '../usecases/drive-run.js';
+import { FAILURE_REASONS } from '../usecases/failure-reasons.js';
 import type { KeyringView } from '../usecases/list-keys.js';
 import type { RunDetails, RunView } from '../usecases/list-runs.js';
 import type { ColumnScan, ScanReport } from '../usecases/scan-database.js';

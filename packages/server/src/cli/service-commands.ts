@@ -2,12 +2,8 @@
 import type { Command } from 'commander';
 import { FieldsealError } from 'fieldseal';
 import type { Dependencies } from '../usecases/dependencies.js';
-import { exportAuditLogs } from '../usecases/export-audit-logs.js';
-import { listApiKeys } from '../usecases/list-api-keys.js';
-import { withReadOnlyStore } from '../usecases/list-runs.js';
 import type { JwtSettings } from '../usecases/principals.js';
 import { OPERATOR_ACTOR, type Service, type ServiceSettings } from '../usecases/service.js';
-import { withService } from '../usecases/with-service.js';
 import { parseDuration } from './duration.js';
 import type { Output } from './output.js';
 import { positiveNumber } from './parse-number.js';
@@ -19,7 +15,7 @@ export interface ServiceCommands {
   dependencies(): Dependencies;
   output(): Output;
   settings(): ServiceSettings;
-  jwt(): JwtSettings;
+  jwt(): Promise<JwtSettings>;
   serve(output: Output): Promise<void>;
 }
 
@@ -43,7 +39,10 @@ function csvCell(value: unknown): string {
 
 /** Adds the commands. */
 export function addServiceCommands({ command, dependencies, output, settings, jwt, serve }: ServiceCommands): void {
-  const inService = <T>(work: (service: Service) => Promise<T>) => withService(dependencies(), settings(), work);
+  const inService = async <T>(work: (service: Service) => Promise<T>): Promise<T> => {
+    const { withService } = await import('../usecases/with-service.js');
+    return withService(dependencies(), settings(), work);
+  };
 
   command('serve', 'Serve the REST API; HOST and PORT say where (127.0.0.1:8000).', 'PORT=8080 fieldseal serve').action(
     async () => {
@@ -69,7 +68,7 @@ export function addServiceCommands({ command, dependencies, output, settings, jw
         .filter((scope) => scope !== '');
       const { signJwt } = await import('../usecases/principals.js');
       const token = await signJwt(
-        jwt(),
+        await jwt(),
         { subject: flags.user, isAdmin: flags.admin ?? false, scopes, ttlSeconds: flags.ttl },
         Math.floor(Date.now() / 1000),
       );
@@ -106,6 +105,7 @@ export function addServiceCommands({ command, dependencies, output, settings, jw
     .description('List the newest keys, without the keys.')
     .option('--user <id>', 'only this owner’s')
     .action(async (flags: { user?: string }) => {
+      const { listApiKeys } = await import('../usecases/list-api-keys.js');
       const listed = await inService((service) =>
         listApiKeys(service, OPERATOR_ACTOR, { limit: LISTED_KEYS }, flags.user ?? null),
       );
@@ -163,6 +163,8 @@ export function addServiceCommands({ command, dependencies, output, settings, jw
         'userAgent',
         'details',
       ] as const;
+      const { exportAuditLogs } = await import('../usecases/export-audit-logs.js');
+      const { withReadOnlyStore } = await import('../usecases/list-runs.js');
       const deps = dependencies();
       if (flags.csv) output().raw(`${columns.join(',')}\r\n`);
       await withReadOnlyStore(deps, async (store) => {

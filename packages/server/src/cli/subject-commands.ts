@@ -1,10 +1,6 @@
 /** The commands around subjects: `erase`, and `subject-keys create`, `export` and `import`. */
 import type { Command } from 'commander';
-import { createSubjectKeys } from '../usecases/create-subject-keys.js';
 import type { Dependencies } from '../usecases/dependencies.js';
-import { eraseSubject } from '../usecases/erase-subject.js';
-import { exportSubjectKeys, importSubjectKeys } from '../usecases/move-subject-keys.js';
-import { openSubjectReach } from '../usecases/subject-reach.js';
 import { EXIT } from './exit-codes.js';
 import { formatCount, type Output } from './output.js';
 import { renderErasure } from './render-erasure.js';
@@ -35,6 +31,8 @@ export function addSubjectCommands({ command, dependencies, output, setExitCode 
     .option('--dry-run', 'show what it would reach and what would remain; write nothing')
     .option('--abandon-unreadable', 'go on although keys of others do not open; those are lost for good')
     .action(async (flags: { subject: string; tenant?: string; dryRun?: true; abandonUnreadable?: true }) => {
+      const { eraseSubject } = await import('../usecases/erase-subject.js');
+      const { openSubjectReach } = await import('../usecases/subject-reach.js');
       const deps = dependencies();
       const report = await eraseSubject(
         { ...deps, openReach: () => openSubjectReach(deps) },
@@ -60,6 +58,7 @@ export function addSubjectCommands({ command, dependencies, output, setExitCode 
     .argument('<ids...>', 'subjects, as their column has them')
     .option('--tenant <id>', 'their tenant, where the declaration has tenants')
     .action(async (subjects: string[], { tenant }: { tenant?: string }) => {
+      const { createSubjectKeys } = await import('../usecases/create-subject-keys.js');
       const made = await createSubjectKeys(dependencies(), { subjects, tenant: tenant ?? null });
       output().result(
         { ...made },
@@ -73,6 +72,7 @@ export function addSubjectCommands({ command, dependencies, output, setExitCode 
     )
     .argument('<file>', 'the new file; nothing may have that name yet')
     .action(async (to: string) => {
+      const { exportSubjectKeys } = await import('../usecases/move-subject-keys.js');
       const report = await exportSubjectKeys(dependencies(), { to });
       output().result(
         { ...report },
@@ -86,6 +86,7 @@ export function addSubjectCommands({ command, dependencies, output, setExitCode 
     .argument('<file>', 'the export')
     .option('--restored', 'the database was restored from a backup that is older than an erasure')
     .action(async (from: string, { restored }: { restored?: true }) => {
+      const { importSubjectKeys } = await import('../usecases/move-subject-keys.js');
       const report = await importSubjectKeys(dependencies(), { from, restored: restored ?? false });
       const { added, replaced, kept, erased, stayErased, unreadable } = report;
       const lost = unreadable > 0 ? `${formatCount(unreadable)} key(s) in the database still do not open.\n` : '';

@@ -2,27 +2,21 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { assertModel, type FieldsealConfig, FieldsealError, isFieldsealError } from 'fieldseal';
-import { createJiti } from 'jiti';
 
 const NAMES = ['fieldseal.config.ts', 'fieldseal.config.js', 'fieldseal.config.mts', 'fieldseal.config.mjs'];
 
 /**
+ * Null: there is none in `folder`.
  * @param folder where to look
  * @param file a file to load instead, relative to `folder`
- * @throws FieldsealError `ERR_CONFIG_NOT_FOUND`, `ERR_CONFIG_INVALID`, or what the file's own `defineModel` throws
+ * @throws FieldsealError `ERR_CONFIG_NOT_FOUND` when there is no `file`, `ERR_CONFIG_INVALID`, or what the file's own
+ * `defineModel` throws
  */
-export async function loadConfig(folder: string, file: string | null): Promise<FieldsealConfig> {
+export async function loadConfig(folder: string, file: string | null): Promise<FieldsealConfig | null> {
   const path = file === null ? NAMES.map((name) => join(folder, name)).find(existsSync) : resolve(folder, file);
-  if (path === undefined || !existsSync(path)) {
-    throw new FieldsealError(
-      'ERR_CONFIG_NOT_FOUND',
-      path === undefined
-        ? `There is no fieldseal.config.ts (or .js) in ${folder}; \`fieldseal scan\` prints one to start from.`
-        : `There is no file ${path}.`,
-      // Whoever can do without a configuration cannot do without one that was asked for by its name.
-      { cause: path },
-    );
-  }
+  if (path === undefined) return null;
+  // Whoever can do without a configuration cannot do without one that was asked for by its name.
+  if (!existsSync(path)) throw new FieldsealError('ERR_CONFIG_NOT_FOUND', `There is no file ${path}.`);
   const config = await importDefault(path);
   if (config?.keys !== 'stored' && config?.keys !== 'env') {
     throw new FieldsealError(
@@ -36,6 +30,8 @@ export async function loadConfig(folder: string, file: string | null): Promise<F
 }
 
 async function importDefault(path: string): Promise<Partial<FieldsealConfig> | null> {
+  // Not every command needs a declaration.
+  const { createJiti } = await import('jiti');
   try {
     return await createJiti(import.meta.url, { moduleCache: false, fsCache: false }).import(path, { default: true });
   } catch (error) {

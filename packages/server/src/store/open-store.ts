@@ -1,5 +1,5 @@
 /** Opens the store: connects, brings the tables up to date and puts the repositories together. */
-import { Kysely, sql } from 'kysely';
+import { type Dialect, Kysely, sql } from 'kysely';
 import { apiKeyRepository } from './api-key-repository.js';
 import { auditRepository } from './audit-repository.js';
 import { DATABASE_CLOCKS } from './database-clock.js';
@@ -7,7 +7,6 @@ import { type DatabaseTarget, databaseName } from './database-url.js';
 import { keyringRepository } from './keyring-repository.js';
 import { migrate } from './migrate.js';
 import { openSqlite } from './open-sqlite.js';
-import { postgresDialect } from './postgres-dialect.js';
 import { runRepository } from './run-repository.js';
 import type { StoreSchema } from './schema.js';
 import { sqliteDialect } from './sqlite-dialect.js';
@@ -45,7 +44,7 @@ export async function openStore(target: DatabaseTarget, options: OpenStoreOption
       : { dialect: 'postgres', schema: options.schema ?? 'fieldseal' };
   const emptyTables = new Set<string>();
   const connected = new Kysely<StoreSchema>({
-    dialect: withDatabaseErrors(connect(target, options), {
+    dialect: withDatabaseErrors(await connect(target, options), {
       name: databaseName(target),
       absentTablesAreEmpty: !migrates,
       emptyTables,
@@ -75,8 +74,15 @@ export async function openStore(target: DatabaseTarget, options: OpenStoreOption
   };
 }
 
-function connect(target: DatabaseTarget, { readOnly = false, mustExist = false, offEventLoop }: OpenStoreOptions) {
-  if (target.dialect === 'postgres') return postgresDialect(target.connectionString, readOnly);
+async function connect(
+  target: DatabaseTarget,
+  { readOnly = false, mustExist = false, offEventLoop }: OpenStoreOptions,
+): Promise<Dialect> {
+  if (target.dialect === 'postgres') {
+    // Whoever uses SQLite does not wait for pg.
+    const { postgresDialect } = await import('./postgres-dialect.js');
+    return postgresDialect(target.connectionString, readOnly);
+  }
   if (offEventLoop === true) return sqliteWorkerDialect(target.file, { readOnly, mustExist });
   return sqliteDialect(openSqlite(target.file, { readOnly, mustExist, busyTimeoutMs: 0 }));
 }

@@ -20,8 +20,8 @@ import {
 } from './postgres-statements.js';
 import { describeRowKey, encodeRowKey, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
-import type { Checkpoint, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
-import { contextOf } from './swept-row.js';
+import type { BatchWork, Checkpoint, RangePart, SweepDatabase, SweptRow } from './sweep-database.js';
+import { contextOf, type PlannedRow, planOf } from './swept-row.js';
 import { type PostgresSweptTable, type SweptTable, sweptColumns } from './swept-table.js';
 import type { Tally } from './tally.js';
 
@@ -31,14 +31,6 @@ const TRIES = 3;
 const FIRST_WAIT_MS = 10;
 /** How many connections in a row one batch may lose. */
 const CONNECTIONS = 5;
-
-type Work = (row: SweptRow) => RowWork;
-
-/** A row with what is to be done to it. */
-interface PlannedRow {
-  readonly row: SweptRow;
-  readonly work: RowWork;
-}
 
 /** How far a batch is that is committed in parts. */
 interface BatchProgress {
@@ -91,18 +83,19 @@ export class PostgresSweepDatabase implements SweepDatabase {
     { name }: SweptTable,
     _part: RangePart,
     rows: readonly SweptRow[],
-    work: Work,
+    work: BatchWork,
     checkpoint: Checkpoint,
   ): Promise<Tally> {
     const table = this.#table(name);
     let { done, tally } = this.#begun.get(rows) ?? { done: 0, tally: checkpoint.tally };
     // The cryptography happens here, before any lock is taken.
-    const planned = rows.map((row, i) => (i < done ? null : { row, work: work(row) }));
+    const first = done;
+    const planned = planOf(rows.slice(first), work);
     let size = Math.max(1, rows.length - done);
     let waitMs = FIRST_WAIT_MS;
     let stuckSinceMs = performance.now();
     for (;;) {
-      const piece = planned.slice(done, done + size) as PlannedRow[];
+      const piece = planned.slice(done - first, done - first + size);
       const isLast = done + piece.length === rows.length;
       const cursor = isLast ? checkpoint.cursor : encodeRowKey((piece.at(-1) as PlannedRow).row.key);
       try {
@@ -144,7 +137,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
   async #commitPiece(
     table: PostgresSweptTable,
     planned: readonly PlannedRow[],
-    work: Work,
+    work: BatchWork,
     checkpoint: Checkpoint,
   ): Promise<Tally> {
     for (let connections = 1; ; connections++) {
@@ -179,7 +172,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
    * Writes what is to be written. Rows whose guard missed are read again, which locks them, and tried anew; what takes no
    * write even so (a trigger may refuse it) is skipped. Rows that are gone are left out of the answer.
    */
-  async #writeRows(query: PostgresQuery, table: PostgresSweptTable, planned: readonly PlannedRow[], work: Work) {
+  async #writeRows(query: PostgresQuery, table: PostgresSweptTable, planned: readonly PlannedRow[], work: BatchWork) {
     const settled: (PlannedRow & { isSkipped: boolean })[] = [];
     let open = planned;
     for (let tries = 1; ; tries++) {
@@ -191,10 +184,10 @@ export class PostgresSweepDatabase implements SweepDatabase {
         table,
         [...missed].map(({ row }) => row),
       );
-      open = (await query(sql, parameters)).map((cells) => {
-        const row = toRow(table, cells);
-        return { row, work: work(row) };
-      });
+      open = planOf(
+        (await query(sql, parameters)).map((cells) => toRow(table, cells)),
+        work,
+      );
     }
   }
 

@@ -10,7 +10,7 @@ import {
 } from 'fieldseal';
 import { decodeRowKey, encodeRowKey } from './row-key.js';
 import { rowWork } from './row-work.js';
-import type { Awaitable, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
+import type { Awaitable, BatchWork, RangePart, SweepDatabase, SweptRow } from './sweep-database.js';
 import type { SweptTable } from './swept-table.js';
 import type { Tally } from './tally.js';
 import type { Transform } from './transform.js';
@@ -39,7 +39,7 @@ export interface WalkedRange {
 /** Commits a batch with its checkpoint (or, in a dry run, only counts) and returns the range's counts after it. */
 export type CommitBatch = (
   rows: readonly SweptRow[],
-  work: (row: SweptRow) => RowWork,
+  work: BatchWork,
   checkpoint: { readonly cursor: string | null; readonly done: boolean; readonly tally: Tally },
 ) => Awaitable<Tally>;
 

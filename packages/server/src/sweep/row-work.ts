@@ -16,9 +16,10 @@ import {
   type Outcome,
   reasonOf,
   type StoredValue,
+  type SweptRecord,
   type Transform,
   type Transformed,
-  transformRecord,
+  transformRecords,
 } from './transform.js';
 
 /** What a row's work needs besides row and transform. */
@@ -36,41 +37,60 @@ interface ColumnOutcome {
   readonly outcome: Outcome;
 }
 
-/** The function that a batch asks for each of its rows, and again for a row that moved on meanwhile. */
+/** The function that a batch is given to; rows that moved on meanwhile are given to it again. */
 export function rowWork(
   table: SweptTable,
   ring: KeyringSnapshot,
   transform: Transform,
   { canStore = () => true, subjects = null }: RowWorkOptions = {},
-): (row: SweptRow) => RowWork {
+): (rows: readonly SweptRow[]) => RowWork[] {
   const { fields, indexes = [], indexesOnly } = table;
-  return ({ values, context }) => {
-    const done = fields.map((field, i): Transformed | null => {
-      const stored = values[i] as StoredValue | null;
-      if (stored === null) return null;
-      return transformRecord(transform, ring, { field, stored, place: field.placeIn(context, subjects) });
-    });
-    const ofFields = done.flatMap((transformed, columnIndex): ColumnOutcome[] =>
-      transformed && !indexesOnly
-        ? [{ columnIndex, column: fields[columnIndex]?.column as string, outcome: transformed.outcome }]
-        : [],
+  return (rows) => {
+    const records: SweptRecord[] = [];
+    for (const { values, context } of rows) {
+      for (const [i, field] of fields.entries()) {
+        const stored = values[i] as StoredValue | null;
+        if (stored !== null) records.push({ field, stored, place: field.placeIn(context, subjects) });
+      }
+    }
+    const transformed = transformRecords(transform, ring, records).values();
+    return rows.map((row) => workOf(row, (i) => (row.values[i] === null ? null : nextOf(transformed))));
+  };
+
+  /** @param take the outcome of the row's field of that place, null for NULL; asked for each field in turn */
+  function workOf({ values, context }: SweptRow, take: (columnIndex: number) => Transformed | null): RowWork {
+    const done = fields.map((_, i) => take(i));
+    const ofFields = done.flatMap((one, columnIndex): ColumnOutcome[] =>
+      one && !indexesOnly ? [{ columnIndex, column: fields[columnIndex]?.column as string, outcome: one.outcome }] : [],
     );
     const ofIndexes = indexes.flatMap((index, i): ColumnOutcome[] => {
       const columnIndex = fields.length + i;
       const outcome = outcomeOfIndex(index, values[columnIndex] as StoredValue | null);
       return outcome ? [{ columnIndex, column: index.column, outcome }] : [];
     });
+    const outcomes = [...ofFields, ...ofIndexes].map((one) => ({ ...one, outcome: storable(one.outcome, canStore) }));
+    return {
+      changes: outcomes.flatMap(({ columnIndex, outcome }) =>
+        outcome.kind === 'write' ? [{ columnIndex, value: outcome.value }] : [],
+      ),
+      failures: outcomes.flatMap(({ columnIndex, outcome }) =>
+        outcome.kind === 'failed' ? [{ columnIndex, reason: outcome.reason }] : [],
+      ),
+      count: (tally, isSkipped) => {
+        for (const { column, outcome } of outcomes) countOutcome(tally, column, outcome, isSkipped);
+      },
+    };
 
     /** What a row's index value should be, or why nobody can say: a field that cannot be read. */
     function expectedOf(index: BlindIndex): readonly IndexValue[] | FailureReason {
       const parts: Record<string, unknown> = {};
       for (const field of index.fields) {
-        const transformed = done[fields.indexOf(field)] as Transformed | null;
+        const one = done[fields.indexOf(field)] as Transformed | null;
         // An erased value leaves no index behind.
-        const isErased = transformed?.outcome.kind === 'current' && transformed.outcome.holds === ERASED;
-        if (transformed === null || isErased) parts[field.column] = null;
-        else if (transformed.outcome.kind === 'failed') return transformed.outcome.reason;
-        else if (transformed.opened) parts[field.column] = transformed.opened.decode(field.declaration.codec);
+        const isErased = one?.outcome.kind === 'current' && one.outcome.holds === ERASED;
+        if (one === null || isErased) parts[field.column] = null;
+        else if (one.outcome.kind === 'failed') return one.outcome.reason;
+        else if (one.opened) parts[field.column] = one.opened.decode(field.declaration.codec);
       }
       return index.values(ring, index.parts(parts), context);
     }
@@ -87,20 +107,11 @@ export function rowWork(
         return { kind: 'failed', reason: reasonOf(error) };
       }
     }
+  }
+}
 
-    const outcomes = [...ofFields, ...ofIndexes].map((one) => ({ ...one, outcome: storable(one.outcome, canStore) }));
-    return {
-      changes: outcomes.flatMap(({ columnIndex, outcome }) =>
-        outcome.kind === 'write' ? [{ columnIndex, value: outcome.value }] : [],
-      ),
-      failures: outcomes.flatMap(({ columnIndex, outcome }) =>
-        outcome.kind === 'failed' ? [{ columnIndex, reason: outcome.reason }] : [],
-      ),
-      count: (tally, isSkipped) => {
-        for (const { column, outcome } of outcomes) countOutcome(tally, column, outcome, isSkipped);
-      },
-    };
-  };
+function nextOf<T>(values: Iterator<T>): T {
+  return values.next().value as T;
 }
 
 function storable(outcome: Outcome, canStore: (text: string) => boolean): Outcome {

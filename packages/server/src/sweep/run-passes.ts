@@ -154,8 +154,7 @@ export async function dryRunPass(
     (table) =>
       (rows, work, { tally }) => {
         const counted = structuredClone(tally);
-        for (const row of rows) {
-          const done = work(row);
+        for (const done of work(rows)) {
           done.count(counted);
           for (const { columnIndex, reason } of done.failures) {
             onUnreadable({ table: table.name, column: sweptColumns(table)[columnIndex] as string, reason });

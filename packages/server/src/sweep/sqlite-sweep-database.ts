@@ -4,8 +4,8 @@ import { FieldsealError } from 'fieldseal';
 import { databaseError } from '../store/database-error.js';
 import { describeRowKey, type KeyPart, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
-import type { Checkpoint, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
-import { contextOf, recordsOf } from './swept-row.js';
+import type { BatchWork, Checkpoint, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
+import { contextOf, planOf, recordsOf } from './swept-row.js';
 import { type SweptTable, sweptColumns } from './swept-table.js';
 import type { Tally } from './tally.js';
 import { InvalidText, type StoredValue } from './transform.js';
@@ -60,11 +60,11 @@ export class SqliteSweepDatabase implements SweepDatabase {
     table: SweptTable,
     part: RangePart,
     rows: readonly SweptRow[],
-    work: (row: SweptRow) => RowWork,
+    work: BatchWork,
     checkpoint: Checkpoint,
   ): Tally {
     // The cryptography happens here, before the lock is taken.
-    const planned = rows.map((row) => ({ row, work: work(row) }));
+    const planned = planOf(rows, work);
     // Counted in a copy: a transaction that fails leaves the counts where the checkpoint is.
     const tally = structuredClone(checkpoint.tally);
     const transaction = this.#db.transaction(() => {
@@ -105,13 +105,13 @@ export class SqliteSweepDatabase implements SweepDatabase {
    * A guarded write missed: a concurrent write won. Inside the lock nobody else can write, so that reading, transforming
    * and writing once more settles it; null when the row is gone.
    */
-  #again(table: SweptTable, part: RangePart, { key }: SweptRow, work: (row: SweptRow) => RowWork) {
+  #again(table: SweptTable, part: RangePart, { key }: SweptRow, work: BatchWork) {
     const columns = sweptColumns(table).map(quoteName);
     const sql = `${selectFrom(table, part, columns)} WHERE ${keyCondition(table, part, key)}`;
     const cells = this.#statement(sql).get(...key.map(({ value }) => value));
     if (!cells) return null;
     const row = this.#toRow(table, part, cells);
-    const renewed = work(row);
+    const [renewed] = work([row]) as [RowWork];
     if (this.#write(table, part, row, renewed)) return { row, work: renewed };
     throw new FieldsealError(
       'ERR_DATABASE_FAILED',

@@ -28,6 +28,9 @@ export interface RowWork {
   count(tally: Tally, isSkipped?: boolean): void;
 }
 
+/** What is to be done to rows, in their order. */
+export type BatchWork = (rows: readonly SweptRow[]) => readonly RowWork[];
+
 /** Where a range stands after a batch; commits with the batch's rows. */
 export interface Checkpoint {
   readonly runId: number;
@@ -72,7 +75,7 @@ export interface SweepDatabase {
     table: SweptTable,
     part: RangePart,
     rows: readonly SweptRow[],
-    work: (row: SweptRow) => RowWork,
+    work: BatchWork,
     checkpoint: Checkpoint,
   ): Awaitable<Tally>;
   close(): Awaitable<void>;

@@ -1,7 +1,7 @@
 /** What the two databases make of a swept row in the same way. */
 import type { ContextRow } from 'fieldseal';
 import type { KeyPart, RowKey } from './row-key.js';
-import type { RangePart } from './sweep-database.js';
+import type { BatchWork, RangePart, RowWork, SweptRow } from './sweep-database.js';
 import type { SweptTable } from './swept-table.js';
 import type { StoredValue } from './transform.js';
 
@@ -21,6 +21,18 @@ export function contextOf(
     ...context.map((name, i) => [name, values[first + i]]),
     ...(part === 'key' ? keyNames.map((name, i) => [name, keyValue(key[i] as KeyPart)]) : []),
   ]);
+}
+
+/** A row with what is to be done to it. */
+export interface PlannedRow {
+  readonly row: SweptRow;
+  readonly work: RowWork;
+}
+
+/** Each row with its work. */
+export function planOf(rows: readonly SweptRow[], work: BatchWork): PlannedRow[] {
+  const works = work(rows);
+  return rows.map((row, i) => ({ row, work: works[i] as RowWork }));
 }
 
 /** SQL that counts a row's records: fields that are not NULL, and indexes of such fields. */

@@ -6,6 +6,8 @@ import {
   type KeyringSnapshot,
   type Opened,
   type Place,
+  type Sealed,
+  SealQueue,
   type Stored,
 } from 'fieldseal';
 import type { RunKind } from '../store/store.js';
@@ -59,10 +61,17 @@ export const PLAINTEXT = 'plaintext';
 /** Of a token whose subject's key is gone: nobody can read it any more, and nothing is left to do about it. */
 export const ERASED = 'erased';
 
+/** A write whose value is there once the queue of its batch was run. */
+interface Sealing {
+  readonly kind: 'seal';
+  readonly sealed: Sealed;
+  readonly holds: string;
+}
+
 /** What one kind of run does. It is pure: it may be asked again for the same record. */
 export interface Transform {
-  /** What becomes of a value that could be opened. */
-  readonly field: (ring: KeyringSnapshot, record: SweptRecord, opened: Opened) => Outcome;
+  /** What becomes of a value that could be opened. What it encrypts it puts into the queue, under the primary key. */
+  readonly field: (queue: SealQueue, record: SweptRecord, opened: Opened) => Outcome | Sealing;
   /** Index values that are not what they should be: `write` them, call them `left` to do, or a `failure`. */
   readonly indexes: 'write' | 'left' | 'failure';
 }
@@ -93,16 +102,57 @@ export interface Transformed {
   readonly opened: Opened | null;
 }
 
-/** Asks a transform for one record. */
-export function transformRecord(transform: Transform, ring: KeyringSnapshot, record: SweptRecord): Transformed {
-  const { field, stored, place } = record;
-  const isStored = typeof stored === 'string' || Buffer.isBuffer(stored);
-  if (!isStored || (Buffer.isBuffer(stored) && field.storage === 'text')) {
-    return { outcome: { kind: 'failed', reason: 'not_text' }, opened: null };
+/** Asks a transform for the records of a batch, which are opened and encrypted together where their schemes can. */
+export function transformRecords(
+  transform: Transform,
+  ring: KeyringSnapshot,
+  records: readonly SweptRecord[],
+): Transformed[] {
+  const opened = openTogether(ring, records);
+  const queue = new SealQueue(ring.primary);
+  const decided = records.map((record, i) => decide(transform, ring, queue, record, opened[i] ?? null));
+  queue.run();
+  return decided.map(({ outcome, opened: from }): Transformed => {
+    if (outcome.kind !== 'seal') return { outcome, opened: from };
+    return { outcome: { kind: 'write', value: outcome.sealed.stored, holds: outcome.holds }, opened: from };
+  });
+}
+
+/** What the fields can open in one go each; null for the others. */
+function openTogether(ring: KeyringSnapshot, records: readonly SweptRecord[]): (Opened | null)[] {
+  const opened = new Array<Opened | null>(records.length).fill(null);
+  const byField = new Map<Field<unknown>, number[]>();
+  for (const [i, record] of records.entries()) {
+    if (!isOfStorage(record)) continue;
+    const places = byField.get(record.field);
+    if (places) places.push(i);
+    else byField.set(record.field, [i]);
   }
+  for (const [field, places] of byField) {
+    const stored = places.map((i) => records[i]?.stored as Stored);
+    for (const [j, one] of field.openMany(ring, stored).entries()) opened[places[j] as number] = one;
+  }
+  return opened;
+}
+
+/** Whether the value is text, or bytes in a column that keeps bytes. */
+function isOfStorage({ field, stored }: SweptRecord): boolean {
+  return typeof stored === 'string' || (Buffer.isBuffer(stored) && field.storage === 'bytes');
+}
+
+/** @param together the opened value, where that was opened already */
+function decide(
+  transform: Transform,
+  ring: KeyringSnapshot,
+  queue: SealQueue,
+  record: SweptRecord,
+  together: Opened | null,
+): { readonly outcome: Outcome | Sealing; readonly opened: Opened | null } {
+  const { field, stored, place } = record;
+  if (!isOfStorage(record)) return { outcome: { kind: 'failed', reason: 'not_text' }, opened: null };
   let opened: Opened;
   try {
-    const examined = field.examine(ring, stored, place);
+    const examined = together ?? field.examine(ring, stored as Stored, place);
     if (examined.scheme === 'unreadable') return { outcome: { kind: 'failed', reason: 'no_key' }, opened: null };
     opened = examined;
   } catch (error) {
@@ -110,7 +160,7 @@ export function transformRecord(transform: Transform, ring: KeyringSnapshot, rec
     return { outcome: { kind: 'failed', reason: reasonOf(error) }, opened: null };
   }
   try {
-    return { outcome: transform.field(ring, record, opened), opened };
+    return { outcome: transform.field(queue, record, opened), opened };
   } catch (error) {
     return { outcome: { kind: 'failed', reason: reasonOf(error) }, opened };
   }
@@ -133,7 +183,7 @@ function undeclared(field: Field<unknown>, { scheme }: Opened): Outcome | null {
 
 /** Counts under what each value is kept, whatever the declaration says: the verifying pass behind the other kinds. */
 const COUNT_HELD: Transform = {
-  field: (_ring, { field }, opened) => {
+  field: (_queue, { field }, opened) => {
     opened.decode(field.declaration.codec);
     return { kind: 'current', holds: held(field, opened) };
   },
@@ -142,11 +192,11 @@ const COUNT_HELD: Transform = {
 
 /** The same behind `encrypt`: what cannot be encrypted was reported by the sweeping pass, and is nothing left to do. */
 const COUNT_ENCRYPTED: Transform = {
-  field: (ring, { field, place }, opened) => {
+  field: (queue, { field, place }, opened) => {
     const refused = undeclared(field, opened);
     if (refused) return refused;
     const value = opened.decode(field.declaration.codec);
-    if (opened.scheme !== field.scheme) field.encryptNow(ring, value, place);
+    if (opened.scheme !== field.scheme) field.encryptInto(queue, value, place);
     return { kind: 'current', holds: held(field, opened) };
   },
   indexes: 'left',
@@ -163,29 +213,29 @@ export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {
   // Everything that the column reads into the scheme that writes. A token under an older key counts as encrypted; renewing it is what a
   // rotation is for.
   encrypt: {
-    field: (ring, { field, place }, opened) =>
+    field: (queue, { field, place }, opened) =>
       opened.scheme === field.scheme
         ? { kind: 'current', holds: held(field, opened) }
         : (undeclared(field, opened) ?? {
-            kind: 'write',
-            value: field.encryptNow(ring, opened.decode(field.declaration.codec), place),
-            holds: ring.primary.version,
+            kind: 'seal',
+            sealed: field.encryptInto(queue, opened.decode(field.declaration.codec), place),
+            holds: queue.key.version,
           }),
     indexes: 'write',
   },
   // The plaintext stays bytes: it never becomes a JavaScript string. A token stays in its scheme.
   rotate: {
-    field: (ring, { field }, opened) => {
+    field: (queue, { field }, opened) => {
+      const { version } = queue.key;
       if (opened.keyVersion === null) return undeclared(field, opened) ?? { kind: 'current', holds: PLAINTEXT };
-      if (opened.keyVersion === ring.primary.version) return { kind: 'current', holds: held(field, opened) };
-      const { version } = ring.primary;
+      if (opened.keyVersion === version) return { kind: 'current', holds: held(field, opened) };
       const holds = opened.scheme === field.scheme ? version : `${opened.scheme} ${version}`;
-      return { kind: 'write', value: opened.reseal(ring.primary), holds };
+      return { kind: 'seal', sealed: opened.reseal(queue), holds };
     },
     indexes: 'left',
   },
   decrypt: {
-    field: (_ring, { field }, opened) =>
+    field: (_queue, { field }, opened) =>
       opened.keyVersion === null
         ? { kind: 'current', holds: PLAINTEXT }
         : { kind: 'write', value: field.plaintextOf(opened.decode(field.declaration.codec)), holds: PLAINTEXT },
@@ -193,7 +243,7 @@ export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {
   },
   index: { ...COUNT_HELD, indexes: 'write' },
   verify: {
-    field: (_ring, { field }, opened) => {
+    field: (_queue, { field }, opened) => {
       const refused = undeclared(field, opened);
       if (refused) return refused;
       opened.decode(field.declaration.codec);

@@ -27,7 +27,8 @@ export interface Dependencies {
   readonly keys: EnvironmentKeys;
   /** The file that holds the subject root; null: none was given. */
   readonly subjectRootFile: string | null;
-  loadConfig(): Promise<FieldsealConfig>;
+  /** Null: there is no declaration. @throws FieldsealError `ERR_CONFIG_NOT_FOUND` for one that was asked for by name */
+  loadConfig(): Promise<FieldsealConfig | null>;
   readonly driver: Driver;
   /** Aborted when the process is asked to end. */
   readonly stop: AbortSignal;

@@ -6,12 +6,11 @@ import { dryRunPass, type PassContext, type PassesResult, runPasses } from '../s
 import type { ColumnReport, SweepReport } from '../sweep/sweep-report.js';
 import { countedColumns, type SweptTable } from '../sweep/swept-table.js';
 import { sumCounts, sumHeld } from '../sweep/tally.js';
-import { FAILURE_REASONS, type FailureReason } from '../sweep/transform.js';
+import type { FailureReason } from '../sweep/transform.js';
 import type { Dependencies } from './dependencies.js';
 import type { OpenTables } from './open-tables.js';
 
-// What a caller needs to show a report.
-export { FAILURE_REASONS, type SweepReport };
+export type { SweepReport };
 
 export const LEASE_SECONDS = 15;
 const HEARTBEAT_MS = 5_000;

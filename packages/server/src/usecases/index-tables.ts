@@ -1,10 +1,11 @@
 /** `index`: every blind index value made, mended, or moved to a new key of the indexes. */
-import { addKey, disableKey, type FieldsealConfig, FieldsealError, type KeyringSnapshot, promoteKey } from 'fieldseal';
+import { disableKey, type FieldsealConfig, FieldsealError, type KeyringSnapshot, promoteKey } from 'fieldseal';
 import type { Run, Store } from '../store/store.js';
 import { declaredTables } from '../sweep/declared-table.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
 import { driveRun, dryRun, findOrCreateRun, findUnfinished, passContext, type SweepOptions } from './drive-run.js';
+import { rotationTo, storeNextKey, withNextKey } from './next-key.js';
 import { type OpenTables, openTables } from './open-tables.js';
 import { promote } from './promote.js';
 import { keysToOpen } from './service.js';
@@ -18,28 +19,6 @@ export interface IndexOptions extends SweepOptions {
 
 const PURPOSE = 'blind-index';
 
-/** The ring with the key that comes next, not yet primary: one that an earlier run left unused, or else a random one. */
-function withNextKey(ring: KeyringSnapshot): { readonly ring: KeyringSnapshot; readonly version: string } {
-  const unused = ring.keys.find(({ purpose, state }) => purpose === PURPOSE && state === 'pending');
-  return unused ? { ring, version: unused.version } : addKey(ring, null, 'pending', Date.now(), PURPOSE);
-}
-
-function presentVersion(ring: KeyringSnapshot): string | null {
-  return ring.purposeKey(PURPOSE)?.version ?? null;
-}
-
-/** The new key and the run that is to use it, committed together. */
-async function startRotation({ store, tables }: OpenTables, keyring: ServiceKeyring): Promise<Run> {
-  const { ring, version } = withNextKey(keyring.ring);
-  const oldKeyVersion = presentVersion(ring);
-  const newRun = { kind: 'index' as const, oldKeyVersion, newKeyVersion: version, notes: null, initiatedBy: 'cli' };
-  return findOrCreateRun(store, newRun, tables, async (tx) => {
-    if (ring === keyring.ring) return;
-    await changeKeyring(tx, keyring, ring);
-    await auditKey(tx, 'key_added', version, { purpose: PURPOSE, state: 'pending', adopted: false });
-  });
-}
-
 /** The report that the real run would begin with. */
 async function tryIndexes(
   deps: Dependencies,
@@ -49,9 +28,9 @@ async function tryIndexes(
 ): Promise<SweepReport> {
   const present = ringToTry(given, open);
   if (!options.rotate) return dryRun(passContext(deps, 'index', null, present, open, options), null);
-  const { ring, version } = withNextKey(present);
+  const { ring, version, oldVersion } = withNextKey(present, PURPOSE, null);
   const context = passContext(deps, 'index', version, promoteKey(ring, version, PURPOSE), open, options);
-  return dryRun(context, presentVersion(present));
+  return dryRun(context, oldVersion);
 }
 
 async function unfinishedOrNew(open: OpenTables, keyring: ServiceKeyring, { rotate }: IndexOptions): Promise<Run> {
@@ -64,9 +43,11 @@ async function unfinishedOrNew(open: OpenTables, keyring: ServiceKeyring, { rota
     );
   }
   if (unfinished) return unfinished;
-  if (rotate) return startRotation(open, keyring);
-  const run = { kind: 'index' as const, oldKeyVersion: null, newKeyVersion: null, notes: null, initiatedBy: 'cli' };
-  return findOrCreateRun(store, run, tables);
+  const by = { notes: null, initiatedBy: 'cli' };
+  if (!rotate)
+    return findOrCreateRun(store, { kind: 'index', oldKeyVersion: null, newKeyVersion: null, ...by }, tables);
+  const next = withNextKey(keyring.ring, PURPOSE, null);
+  return findOrCreateRun(store, rotationTo(next, by), tables, (tx) => storeNextKey(tx, keyring, next));
 }
 
 /** A second clean run after a rotation: no value is left under older keys, and lookups need not ask for them any more. */

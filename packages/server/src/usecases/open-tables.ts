@@ -1,5 +1,5 @@
 /** Opens what a sweep needs: the declared tables, checked against the database, and the store beside them. */
-import { type FieldsealConfig, FieldsealError, isFieldsealError, openSubjectKeys, type SubjectKeys } from 'fieldseal';
+import { type FieldsealConfig, FieldsealError, openSubjectKeys, type SubjectKeys } from 'fieldseal';
 import { databaseName } from '../store/database-url.js';
 import { openSqlite } from '../store/open-sqlite.js';
 import { openStore } from '../store/open-store.js';
@@ -78,16 +78,11 @@ async function connectPostgres(
   };
 }
 
-/** The configuration, or the reason why there is none if this kind of run can do without. */
-async function configOf({ loadConfig }: Dependencies, kind: RunKind): Promise<FieldsealConfig | FieldsealError> {
-  try {
-    return await loadConfig();
-  } catch (error) {
-    // With a cause it is a file that was asked for by its name.
-    const isAbsent = isFieldsealError(error) && error.code === 'ERR_CONFIG_NOT_FOUND' && error.cause === undefined;
-    if (isAbsent && sweepsOwnTables(kind)) return error;
-    throw error;
-  }
+function configNotFound(): FieldsealError {
+  return new FieldsealError(
+    'ERR_CONFIG_NOT_FOUND',
+    'There is no fieldseal.config.ts (or .js) in the current folder; `fieldseal scan` prints one to start from.',
+  );
 }
 
 /** Only encrypting makes new values, and with them the keys of subjects that have none. */
@@ -109,16 +104,15 @@ async function openSubjects(
 async function open<Table extends SweptTable>(
   deps: Dependencies,
   connection: Connection<Table>,
-  found: FieldsealConfig | FieldsealError,
+  config: FieldsealConfig | null,
   options: OpenTablesOptions,
 ): Promise<OpenTables> {
   const { target, schema, notify } = deps;
   const { kind, readOnly } = options;
-  const config = found instanceof FieldsealError ? null : found;
   let declared: readonly Table[] = [];
   if (config === null) {
     // Without a declaration and without columns of the service's own there would be nothing to do.
-    if ((await connection.ownTables()).length === 0) throw found;
+    if ((await connection.ownTables()).length === 0) throw configNotFound();
     notify({ type: 'warning', text: 'there is no fieldseal.config: only the columns of Fieldseal itself are swept' });
   } else {
     const { tables, triggers } = await connection.preflight(config, options);
@@ -157,7 +151,8 @@ async function open<Table extends SweptTable>(
  */
 export async function openTables(deps: Dependencies, options: OpenTablesOptions): Promise<OpenTables> {
   const { target } = deps;
-  const config = await configOf(deps, options.kind);
+  const config = await deps.loadConfig();
+  if (config === null && !sweepsOwnTables(options.kind)) throw configNotFound();
   const openWith = async <Table extends SweptTable>(connection: Connection<Table>): Promise<OpenTables> => {
     try {
       return await open(deps, connection, config, options);

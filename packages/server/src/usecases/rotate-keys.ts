@@ -1,21 +1,14 @@
 /** `rotate`: a new key version, every value moved to it, and the old one counted to zero. */
-import {
-  addKey,
-  type FieldsealConfig,
-  FieldsealError,
-  KeyringSnapshot,
-  promoteKey,
-  RootKey,
-  type Secret,
-} from 'fieldseal';
+import { type FieldsealConfig, FieldsealError, promoteKey, RootKey, type Secret } from 'fieldseal';
 import type { Run, Store } from '../store/store.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
 import { driveRun, dryRun, findOrCreateRun, findUnfinished, passContext, type SweepOptions } from './drive-run.js';
+import { rotationTo, storeNextKey, withNextKey } from './next-key.js';
 import { type OpenTables, openTables } from './open-tables.js';
 import { promote } from './promote.js';
 import { keysToOpen } from './service.js';
-import { auditKey, changeKeyring, type GivenKeys, openServiceKeyring, type ServiceKeyring } from './service-keyring.js';
+import { type GivenKeys, openServiceKeyring, type ServiceKeyring } from './service-keyring.js';
 import { adviseRootKey } from './sweep-tables.js';
 
 /** The Python script's form: both keys are the operator's. Null: a random key. */
@@ -45,15 +38,6 @@ function rotationKeys(deps: Dependencies, given: GivenRotation | null): GivenKey
   };
 }
 
-/** The ring with the new key in it, not yet primary, and that key's version. */
-function withNewKey(keyring: ServiceKeyring, given: GivenRotation | null): { ring: KeyringSnapshot; version: string } {
-  const { ring } = keyring;
-  // NEW may be in the ring already, and a rotation that was cancelled may have left a random key that nothing uses yet.
-  const unused = () => ring.keys.find((key) => key.purpose === 'field' && key.state === 'pending');
-  const known = given ? ring.findSecret(given.to) : unused();
-  return known ? { ring, version: known.version } : addKey(ring, given?.to ?? null, 'pending', Date.now());
-}
-
 /** During OLD → NEW the ring is wrapped under both, so that the service starts under either. */
 function rotationRoots(deps: Dependencies, keyring: ServiceKeyring, given: GivenRotation | null): readonly RootKey[] {
   const isDone = given && keyring.ring.findSecret(given.to)?.state === 'primary';
@@ -66,22 +50,10 @@ async function startRun(
   keyring: ServiceKeyring,
   given: GivenRotation | null,
 ): Promise<Run> {
-  const { ring, version } = withNewKey(keyring, given);
+  const next = withNextKey(keyring.ring, 'field', given?.to ?? null);
   const roots = rotationRoots(deps, keyring, given);
-  const isChanged = ring !== keyring.ring || roots.length !== keyring.roots.length;
-  const oldKeyVersion = keyring.ring.primary.version;
-  const newRun = { kind: 'rotate' as const, oldKeyVersion, newKeyVersion: version, notes: null, initiatedBy: 'cli' };
-  // The key and the run that is to use it are committed together: a crash leaves both or neither.
-  return findOrCreateRun(store, newRun, tables, async (tx) => {
-    if (!isChanged) return;
-    await changeKeyring(tx, keyring, ring === keyring.ring ? nextGeneration(ring) : ring, roots);
-    if (ring !== keyring.ring) await auditKey(tx, 'key_added', version, { state: 'pending', adopted: given !== null });
-  });
-}
-
-/** The same keys at the next generation, for a change of roots alone. */
-function nextGeneration(ring: KeyringSnapshot): KeyringSnapshot {
-  return new KeyringSnapshot(ring.id, ring.generation + 1, ring.keys);
+  const run = rotationTo(next, { notes: null, initiatedBy: 'cli' });
+  return findOrCreateRun(store, run, tables, (tx) => storeNextKey(tx, keyring, next, roots));
 }
 
 /** Without a configuration only the service's own columns are swept, and the service reads the stored ring. */
@@ -121,9 +93,9 @@ export async function rotateKeys(deps: Dependencies, options: RotateOptions): Pr
     const keyring = await openServiceKeyring(open.store, keys, !options.dryRun);
     adviseRootKey(deps, keyring);
     if (options.dryRun) {
-      const { ring, version } = withNewKey(keyring, given);
+      const { ring, version, oldVersion } = withNextKey(keyring.ring, 'field', given?.to ?? null);
       const context = passContext(deps, 'rotate', version, promoteKey(ring, version), open, options);
-      return await dryRun(context, keyring.ring.primary.version);
+      return await dryRun(context, oldVersion);
     }
     const unfinished = await findUnfinished(open.store, 'rotate');
     const target = given && keyring.ring.findSecret(given.to)?.version;

@@ -1,13 +1,5 @@
 /** `scan`: which columns hold tokens, plaintext or both, and which undeclared ones look like personal data. */
-import {
-  encryptedString,
-  Field,
-  isFieldsealError,
-  type KeyringSnapshot,
-  type Model,
-  readXaesHeader,
-  type Stored,
-} from 'fieldseal';
+import { encryptedString, Field, type KeyringSnapshot, type Model, readXaesHeader, type Stored } from 'fieldseal';
 import { databaseName } from '../store/database-url.js';
 import { openSqlite } from '../store/open-sqlite.js';
 import { looksLike, type PersonalDataKind } from '../sweep/personal-data.js';
@@ -113,15 +105,6 @@ async function openRing(deps: Dependencies): Promise<KeyringSnapshot | null> {
   return withReadOnlyStore(deps, async (store) => (await openServiceKeyring(store, keysToOpen(deps.keys), false)).ring);
 }
 
-async function loadModel(deps: Dependencies): Promise<Model | null> {
-  try {
-    return (await deps.loadConfig()).model;
-  } catch (error) {
-    if (isFieldsealError(error) && error.code === 'ERR_CONFIG_NOT_FOUND') return null;
-    throw error;
-  }
-}
-
 /** Opens the database for reading only. */
 async function withScanSource<T>(
   { target, schema }: Dependencies,
@@ -159,7 +142,7 @@ async function declaredColumns(source: ScanSource, tables: readonly ScannedTable
  * @throws FieldsealError of the database, the keyring and the configuration (which may be absent)
  */
 export async function scanDatabase(deps: Dependencies): Promise<ScanReport> {
-  const model = await loadModel(deps);
+  const model = (await deps.loadConfig())?.model ?? null;
   return withScanSource(deps, async (source) => {
     const ring = await openRing(deps);
     const tables = await source.tables();

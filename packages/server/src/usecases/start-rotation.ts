@@ -1,12 +1,12 @@
 /** Starting a rotation from outside the process that will drive it. */
-import { addKey, type FieldsealConfig, FieldsealError } from 'fieldseal';
+import { type FieldsealConfig, FieldsealError } from 'fieldseal';
 import Type, { type Static } from 'typebox';
 import { assertMayRotate } from '../auth/principal.js';
 import type { Run } from '../store/store.js';
 import { findUnfinished } from './drive-run.js';
 import { assertInput } from './input.js';
+import { rotationTo, storeNextKey, withNextKey } from './next-key.js';
 import { type Actor, auditRow, type Service } from './service.js';
-import { auditKey, changeKeyring } from './service-keyring.js';
 
 export type { Run };
 
@@ -43,20 +43,10 @@ export async function startRotation(
     const own = await findUnfinished(tx, 'rotate');
     if (own) throw new FieldsealError('ERR_RUN_UNFINISHED', `Rotation ${own.id} is unfinished; see its status.`);
     const keyring = await openKeyring(tx);
-    // A rotation that was cancelled may have left a key that nothing uses yet.
-    const unused = keyring.ring.keys.find((key) => key.purpose === 'field' && key.state === 'pending');
-    const added = unused ? null : addKey(keyring.ring, null, 'pending', Date.now());
-    if (added) {
-      await changeKeyring(tx, keyring, added.ring);
-      await auditKey(tx, 'key_added', added.version, { state: 'pending', adopted: false });
-    }
-    const run = await tx.runs.create({
-      kind: 'rotate',
-      oldKeyVersion: keyring.ring.primary.version,
-      newKeyVersion: added?.version ?? (unused?.version as string),
-      notes: input.notes ?? null,
-      initiatedBy: actor.principal.subject,
-    });
+    const next = withNextKey(keyring.ring, 'field', null);
+    await storeNextKey(tx, keyring, next);
+    const by = { notes: input.notes ?? null, initiatedBy: actor.principal.subject };
+    const run = await tx.runs.create(rotationTo(next, by));
     const details = { oldKeyVersion: run.oldKeyVersion, newKeyVersion: run.newKeyVersion, notes: run.notes };
     await tx.audit.insert(
       auditRow(actor, {

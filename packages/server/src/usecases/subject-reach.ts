@@ -2,7 +2,6 @@
 import {
   type BlindIndex,
   type Field,
-  isFieldsealError,
   type Model,
   type SchemeName,
   type Stored,
@@ -146,19 +145,15 @@ function reachOver(model: Model, rows: SubjectRows): SubjectReach {
  */
 export async function openSubjectReach(deps: Dependencies): Promise<SubjectReach> {
   const { target, schema } = deps;
-  let model: Model;
-  try {
-    ({ model } = await deps.loadConfig());
-  } catch (error) {
-    // With a cause it is a file that was asked for by its name.
-    const isAbsent = isFieldsealError(error) && error.code === 'ERR_CONFIG_NOT_FOUND' && error.cause === undefined;
-    if (!isAbsent) throw error;
+  const config = await deps.loadConfig();
+  if (!config) {
     deps.notify({
       type: 'warning',
       text: 'there is no fieldseal.config: no index is cleared, and what the erasure reaches is not counted',
     });
     return NOTHING;
   }
+  const { model } = config;
   const name = databaseName(target);
   if (target.dialect === 'sqlite') {
     return reachOver(model, sqliteSubjectRows(openSqlite(target.file, { mustExist: true, readOnly: false }), name));

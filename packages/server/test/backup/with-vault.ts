@@ -13,6 +13,7 @@ import type { Dependencies, Notice } from '../../src/usecases/dependencies.js';
 import { type RestoreBackupOptions, type RestoredBackup, restoreBackup } from '../../src/usecases/restore-backup.js';
 import { openServiceKeyring } from '../../src/usecases/service-keyring.js';
 import { type VerifiedBackup, type VerifyBackupOptions, verifyBackup } from '../../src/usecases/verify-backup.js';
+import { bareDependencies } from '../usecases/bare-dependencies.js';
 
 export interface VaultOptions {
   readonly journalMode?: 'delete' | 'wal';
@@ -75,16 +76,7 @@ export async function withVault<T>(options: VaultOptions, work: (vault: Vault) =
   const identity = await generateX25519Identity();
   const recipient = await identityToRecipient(identity);
   const notices: Notice[] = [];
-  const deps: Dependencies = {
-    target,
-    schema: 'fieldseal',
-    keys,
-    subjectRootFile: null,
-    loadConfig: () => Promise.reject(new Error('a backup needs no configuration')),
-    driver: { owner: 'test', isGone: () => false },
-    stop: new AbortController().signal,
-    notify: (notice) => void notices.push(notice),
-  };
+  const deps = bareDependencies({ target, keys, notify: (notice) => void notices.push(notice) });
   const open = { identities: [identity], passphrase: null, encrypted: true };
   const vault: Vault = {
     folder,

@@ -154,13 +154,13 @@ describe('a configuration', () => {
   it('has to be there', async () => {
     await withConfig(null, {
       code: 'ERR_CONFIG_NOT_FOUND',
-      message: /^There is no fieldseal\.config\.ts \(or \.js\) in .*; `fieldseal scan` prints one to start from\.$/,
+      message:
+        /^There is no fieldseal\.config\.ts \(or \.js\) in the current folder; `fieldseal scan` prints one to start from\.$/,
     });
-    await withConfig(USERS_CONFIG, { code: 'ERR_CONFIG_NOT_FOUND', message: /other\.ts\.$/ }, [
-      '--config',
-      'other.ts',
-      'verify',
-    ]);
+    for (const command of ['verify', 'scan']) {
+      const args = ['--config', 'other.ts', command];
+      await withConfig(USERS_CONFIG, { code: 'ERR_CONFIG_NOT_FOUND', message: /other\.ts\.$/ }, args);
+    }
   });
 
   it('has to be well formed', async () => {

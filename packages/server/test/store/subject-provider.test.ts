@@ -5,7 +5,7 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { databaseSubjectsContract } from '../../../fieldseal/test/providers/subjects-contract.ts';
 import { openStore } from '../../src/store/open-store.js';
-import { withPostgresSchema } from '../postgres.ts';
+import { withPostgresProvider, withPostgresSchema } from '../postgres.ts';
 import { withSqliteFile } from './sqlite-file.ts';
 
 databaseSubjectsContract('a SQLite store', (work) =>
@@ -22,19 +22,7 @@ databaseSubjectsContract('a SQLite store', (work) =>
   }),
 );
 
-databaseSubjectsContract('PostgreSQL', (work) =>
-  withPostgresSchema(async ({ url, schema }) => {
-    await (await openStore({ dialect: 'postgres', connectionString: url }, { schema })).close();
-    const pool = new pg.Pool({ connectionString: url });
-    try {
-      const query = async (sql: string, params: readonly (string | number)[]) =>
-        (await pool.query(sql, [...params])).rows;
-      await work({ dialect: 'postgres', query, schema });
-    } finally {
-      await pool.end();
-    }
-  }),
-);
+databaseSubjectsContract('PostgreSQL', withPostgresProvider);
 
 test('on PostgreSQL an application needs to read and insert, and to lock the state, which it cannot change', () =>
   withPostgresSchema(async ({ url, schema, client }) => {

@@ -1,6 +1,6 @@
 import { blindIndex, codecs, defineModel, encrypted, Keyring, type Model, Table } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
-import type { RowWork, SweptRow } from '../../src/sweep/sweep-database.js';
+import type { BatchWork, SweptRow } from '../../src/sweep/sweep-database.js';
 import type { Tally } from '../../src/sweep/tally.js';
 import { rejectionOf } from '../refusal.js';
 import { type AppRow, FIELDS_DATABASES, type FieldsDatabase } from './with-fields.js';
@@ -366,8 +366,8 @@ describe.each(FIELDS_DATABASES)('moving indexes to a new key on %s', (_name, wit
 /** A sweep between reading a batch and writing it, and an application that knows the same keys. */
 interface Driver {
   read(): SweptRow[] | Promise<SweptRow[]>;
-  commit(rows: readonly SweptRow[], work: (row: SweptRow) => RowWork): Tally | Promise<Tally>;
-  work(kind: 'encrypt' | 'index'): (row: SweptRow) => RowWork;
+  commit(rows: readonly SweptRow[], work: BatchWork): Tally | Promise<Tally>;
+  work(kind: 'encrypt' | 'index'): BatchWork;
   readonly application: Table;
   set(id: number, values: AppRow): Promise<void>;
   rows(): Promise<AppRow[]>;

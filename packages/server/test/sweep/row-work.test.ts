@@ -20,9 +20,10 @@ import {
 } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import { rowWork } from '../../src/sweep/row-work.js';
+import type { RowWork, SweptRow } from '../../src/sweep/sweep-database.js';
 import { countedColumns, type SweptTable } from '../../src/sweep/swept-table.js';
 import { emptyTally } from '../../src/sweep/tally.js';
-import { InvalidText, TRANSFORMS } from '../../src/sweep/transform.js';
+import { InvalidText, TRANSFORMS, type Transform } from '../../src/sweep/transform.js';
 import { refusalOf } from '../refusal.js';
 import { freshRing } from './fresh-ring.js';
 
@@ -33,14 +34,15 @@ const fields = ['phone', 'fax', 'mobile'].map(
 const table = { name: 't', keyColumns: ['id'], rowidName: null, fields };
 const key = [{ type: 'integer', value: 1n }] as const;
 
+/** What is to be done to one row of the unbound table. */
+function workOn(transform: Transform, values: SweptRow['values']): RowWork {
+  return rowWork(table, ring, transform)([{ key, values, context: { id: 1n } }])[0] as RowWork;
+}
+
 describe('the work of a row', () => {
   it('changes, reports and counts each of its fields on its own', () => {
     const token = older.encrypt('1');
-    const work = rowWork(
-      table,
-      ring,
-      TRANSFORMS.rotate,
-    )({ key, values: [7n, token, primary.encrypt('2')], context: { id: 1n } });
+    const work = workOn(TRANSFORMS.rotate, [7n, token, primary.encrypt('2')]);
     expect(work.changes).toEqual([{ columnIndex: 1, value: expect.any(String) }]);
     expect(primary.decrypt(work.changes[0]?.value as string)).toBe('1');
     expect(work.failures).toEqual([{ columnIndex: 0, reason: 'not_text' }]);
@@ -54,7 +56,7 @@ describe('the work of a row', () => {
   });
 
   it('leaves NULL alone: it is no record', () => {
-    const work = rowWork(table, ring, TRANSFORMS.encrypt)({ key, values: [null, null, ''], context: { id: 1n } });
+    const work = workOn(TRANSFORMS.encrypt, [null, null, '']);
     expect(work.changes).toMatchObject([{ columnIndex: 2 }]);
     const tally = emptyTally(['phone', 'fax', 'mobile']);
     work.count(tally);
@@ -62,7 +64,7 @@ describe('the work of a row', () => {
   });
 
   it('is nothing at all in a row of NULLs', () => {
-    const work = rowWork(table, ring, TRANSFORMS.encrypt)({ key, values: [null, null, null], context: { id: 1n } });
+    const work = workOn(TRANSFORMS.encrypt, [null, null, null]);
     expect([work.changes, work.failures]).toEqual([[], []]);
   });
 });
@@ -124,7 +126,7 @@ function rowOf(values: Record<string, unknown>) {
 
 /** What a kind of run does to a row: its changes by their columns, its failures, and what each column holds. */
 function told(kind: keyof typeof TRANSFORMS, values: Record<string, unknown>, table = BOUND, indexRing = INDEX_RING) {
-  const work = rowWork(table, indexRing, TRANSFORMS[kind], { subjects })(rowOf(values));
+  const [work] = rowWork(table, indexRing, TRANSFORMS[kind], { subjects })([rowOf(values)]) as [RowWork];
   const names = ['email', 'notes', 'email_index', 'notes_index'];
   const tally = emptyTally(countedColumns(table));
   work.count(tally);

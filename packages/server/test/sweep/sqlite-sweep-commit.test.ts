@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { SweptRow } from '../../src/sweep/sweep-database.js';
+import type { BatchWork } from '../../src/sweep/sweep-database.js';
 import { emptyTally } from '../../src/sweep/tally.js';
 import { refusalOf } from '../refusal.js';
 import { type Sweep, withSweep } from './with-sweep.js';
@@ -208,9 +208,9 @@ describe('a batch that cannot be written', () => {
       sweep.app.exec("UPDATE t SET c = 'later' WHERE id = 3");
       await unchanged(sweep, () => {
         // The third row moved on, so that it is asked for again inside the transaction.
-        const breaking = (row: SweptRow) => {
-          if (row.values[0] === 'later') throw new Error('broken');
-          return encrypt(row);
+        const breaking: BatchWork = (asked) => {
+          if (asked.some(({ values }) => values[0] === 'later')) throw new Error('broken');
+          return encrypt(asked);
         };
         expect(() => sweep.commit(rows, breaking, { tally })).toThrow('broken');
       });

@@ -1,7 +1,7 @@
 import { blindIndex, codecs, defineModel, encrypted, FieldsealError, type Model, Secret, SubjectKey } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import { walkRange } from '../../src/sweep/range-walk.js';
-import type { RowWork, SweepDatabase, SweptRow } from '../../src/sweep/sweep-database.js';
+import type { BatchWork, SweepDatabase, SweptRow } from '../../src/sweep/sweep-database.js';
 import { type AbsentSubjects, sweptSubjects } from '../../src/sweep/swept-subjects.js';
 import { countedColumns, type SweptTable } from '../../src/sweep/swept-table.js';
 import { emptyTally, type Tally } from '../../src/sweep/tally.js';
@@ -215,7 +215,7 @@ interface Driver {
   readonly database: SweepDatabase;
   readonly table: SweptTable;
   readonly ring: Parameters<typeof walkRange>[0]['ring'];
-  commit(rows: readonly SweptRow[], work: (row: SweptRow) => RowWork, checkpoint: object): Tally | Promise<Tally>;
+  commit(rows: readonly SweptRow[], work: BatchWork, checkpoint: object): Tally | Promise<Tally>;
   run(sql: string): Promise<unknown>;
   read(): Promise<AppRow[]>;
 }

@@ -9,8 +9,11 @@ import {
   leftToDo,
   type Outcome,
   type StoredValue,
+  type SweptRecord,
   TRANSFORMS,
-  transformRecord,
+  type Transform,
+  type Transformed,
+  transformRecords,
   verifyingTransform,
 } from '../../src/sweep/transform.js';
 import { freshRing } from './fresh-ring.js';
@@ -28,6 +31,11 @@ function altered(token: string): string {
   const bytes = Buffer.from(token, 'base64url');
   bytes[30] = (bytes[30] as number) ^ 1;
   return bytes.toString('base64url') + '='.repeat((3 - (bytes.length % 3)) % 3);
+}
+
+/** One record, by itself. */
+function transformRecord(transform: Transform, keys: typeof ring, record: SweptRecord): Transformed {
+  return transformRecords(transform, keys, [record])[0] as Transformed;
 }
 
 function outcomeOf(kind: RunKind, stored: StoredValue, field: Field<string> = SEALED): Outcome {
@@ -103,7 +111,7 @@ describe('each kind of run', () => {
 
   it('answers for each record on its own', () => {
     const records = [OLD_TOKEN, TEXT, 1n, CURRENT_TOKEN].map((stored) => ({ field: SEALED, stored }));
-    expect(records.map((record) => transformRecord(TRANSFORMS.rotate, ring, record).outcome)).toEqual([
+    expect(transformRecords(TRANSFORMS.rotate, ring, records).map(({ outcome }) => outcome)).toEqual([
       { kind: 'write', value: expect.any(String), holds: 'v2' },
       { kind: 'failed', reason: 'plaintext' },
       { kind: 'failed', reason: 'not_text' },

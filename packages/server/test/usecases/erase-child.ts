@@ -1,23 +1,13 @@
 /** A process of its own that erases a subject and kills itself at the step of that number; argv holds JSON. */
 import { writeSync } from 'node:fs';
 import { type EraseDependencies, eraseSubject } from '../../src/usecases/erase-subject.js';
+import { bareDependencies, openNoReach } from './bare-dependencies.js';
 
 const { target, schema, rootPath, subject, killAt } = JSON.parse(process.argv[2] ?? '{}');
 let steps = 0;
 const deps: EraseDependencies = {
-  target,
-  schema,
-  keys: { current: null, previous: [], root: null },
-  subjectRootFile: rootPath,
-  loadConfig: () => Promise.reject(new Error('no declaration is needed')),
-  driver: { owner: 'child', isGone: () => false },
-  stop: new AbortController().signal,
-  notify: () => undefined,
-  openReach: async () => ({
-    examine: async () => ({ reached: [], indexes: [], remains: [] }),
-    clearIndexes: async () => [],
-    close: async () => {},
-  }),
+  ...bareDependencies({ target, schema, subjectRootFile: rootPath }),
+  openReach: openNoReach,
   stepDone(step) {
     if (++steps !== killAt) return;
     writeSync(1, step);

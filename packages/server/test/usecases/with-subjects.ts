@@ -16,6 +16,7 @@ import {
 } from '../../src/usecases/erase-subject.js';
 import { storeSubjects } from '../../src/usecases/store-subjects.js';
 import { withPostgresSchema } from '../postgres.js';
+import { bareDependencies, openNoReach } from './bare-dependencies.js';
 
 /** One database and one root. */
 export interface Subjects {
@@ -61,19 +62,13 @@ async function withSubjectsOn<T>(
   const rootPath = join(folder, 'root', 'subject-root');
   const notices: Notice[] = [];
   const deps: EraseDependencies = {
-    target,
-    schema,
-    keys: { current: null, previous: [], root: null },
-    subjectRootFile: rootPath,
-    loadConfig: () => Promise.reject(new Error('no declaration is needed')),
-    driver: { owner: 'test', isGone: () => false },
-    stop: new AbortController().signal,
-    notify: (notice) => void notices.push(notice),
-    openReach: async () => ({
-      examine: async () => ({ reached: [], indexes: [], remains: [] }),
-      clearIndexes: async () => [],
-      close: async () => {},
+    ...bareDependencies({
+      target,
+      schema,
+      subjectRootFile: rootPath,
+      notify: (notice) => void notices.push(notice),
     }),
+    openReach: openNoReach,
   };
   const subjects: Subjects = {
     folder,
