@@ -81,7 +81,7 @@ async function connect(
   if (target.dialect === 'postgres') {
     // Whoever uses SQLite does not wait for pg.
     const { postgresDialect } = await import('./postgres-dialect.js');
-    return postgresDialect(target.connectionString, readOnly);
+    return postgresDialect(target.connectionString, readOnly, target.pool);
   }
   if (offEventLoop === true) return sqliteWorkerDialect(target.file, { readOnly, mustExist });
   return sqliteDialect(openSqlite(target.file, { readOnly, mustExist, busyTimeoutMs: 0 }));

@@ -1,13 +1,20 @@
 /** Kysely over pg, with values and sessions as the store wants them. */
 import { CompiledQuery, type DatabaseConnection, type Dialect, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import type { PoolSettings } from './database-url.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const { INT8, TIMESTAMPTZ } = pg.types.builtins;
 
 /** The dialect for a connection string. With `readOnly` every transaction refuses to write. */
-export function postgresDialect(connectionString: string, readOnly: boolean): Dialect {
+export function postgresDialect(
+  connectionString: string,
+  readOnly: boolean,
+  { size, recycleSeconds }: PoolSettings = {},
+): Dialect {
   const pool = new pg.Pool({
+    ...(size !== undefined && { max: size }),
+    ...(recycleSeconds !== undefined && { maxLifetimeSeconds: recycleSeconds }),
     connectionString,
     application_name: 'fieldseal',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

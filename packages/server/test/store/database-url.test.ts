@@ -30,6 +30,18 @@ describe('a database URL', () => {
   });
 
   it.each([
+    [
+      'postgres://u:a&b@h/app?pool_size=20&pool_recycle=3600',
+      'postgres://u:a&b@h/app',
+      { size: 20, recycleSeconds: 3600 },
+    ],
+    ['postgres://h/app?pool_size=1&sslmode=no-verify', 'postgres://h/app?sslmode=no-verify', { size: 1 }],
+    ['postgres://h/app?a=1&pool_recycle=60&b=2', 'postgres://h/app?a=1&b=2', { recycleSeconds: 60 }],
+  ])('%s sets the pool, and the driver does not see it', (url, connectionString, pool) => {
+    expect(parseDatabaseUrl(url)).toEqual({ dialect: 'postgres', connectionString, pool });
+  });
+
+  it.each([
     ['', 'it must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE'],
     ['hunter2', 'it must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE'],
     ['mysql://root:hunter2@host/app', 'it must be sqlite:PATH'],
@@ -48,6 +60,13 @@ describe('a database URL', () => {
     ['postgres://user:12/hunter2@host/app', 'characters such as @ / # ? % in a password'],
     ['postgres://user:hunter2%zz@host/app', 'characters such as @ / # ? % in a password'],
     ['postgres://user:hunter2@host:port/app', 'characters such as @ / # ? % in a password'],
+    [
+      'postgres://user:hunter2@host/app?pool_size=0',
+      'its pool_size is not a whole number of connections from 1 to 1000',
+    ],
+    ['postgres://user:hunter2@host/app?pool_size=1001', 'its pool_size is not'],
+    ['postgres://user:hunter2@host/app?pool_recycle=1h', 'its pool_recycle is not a whole number of seconds from 1 on'],
+    ['postgres://user:hunter2@host/app?pool_recycle', 'its pool_recycle is not'],
     ['postgres://user:hunter2@host/app?sslmode=requrie', 'its sslmode is none of disable, prefer, require'],
   ])('%j is refused without being repeated', (url, reason) => {
     const refusal = expect.objectContaining({

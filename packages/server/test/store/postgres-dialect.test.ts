@@ -30,3 +30,30 @@ describe('a session on PostgreSQL', () => {
     });
   });
 });
+
+describe('a pool', () => {
+  it.each([1, 3])('of %d connections makes no more of them, however many queries wait', async (size) => {
+    const db = new Kysely<object>({ dialect: postgresDialect(inject('postgresUrl'), false, { size }) });
+    try {
+      const ask = async () => {
+        const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid, pg_sleep(0.02)`.execute(db);
+        return rows[0]?.pid;
+      };
+      expect(new Set(await Promise.all(Array.from({ length: 12 }, ask))).size).toBe(size);
+    } finally {
+      await db.destroy();
+    }
+  });
+
+  it('whose connections are to be recycled replaces them', async () => {
+    const dialect = postgresDialect(inject('postgresUrl'), false, { size: 1, recycleSeconds: 1 });
+    const db = new Kysely<object>({ dialect });
+    const ask = async () => (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)).rows[0]?.pid;
+    try {
+      const first = await ask();
+      await expect.poll(ask, { timeout: 30_000, interval: 300 }).not.toBe(first);
+    } finally {
+      await db.destroy();
+    }
+  });
+});
