@@ -12,7 +12,7 @@ export { KeyedHash } from './core/keyed-hash.js';
 export { MultiFernet } from './core/multi-fernet.js';
 export { Secret } from './core/secret.js';
 export { Sha256 } from './core/sha256.js';
-export { EncryptionService, type FieldOutcome } from './encryption-service.js';
+export { EncryptionService, type EncryptionServiceOptions, type FieldOutcome } from './encryption-service.js';
 export { ERROR_CODES, type ErrorCode, FieldsealError, isFieldsealError, type Mistake } from './errors.js';
 export { BlindIndex, type IndexValue } from './fields/blind-index.js';
 export type { Codec } from './fields/codec.js';

@@ -1,38 +1,36 @@
-/** A batch cut into slices, between which whoever runs it may let others work. */
-import type { BatchFailure, BatchResult } from './fernet-batch.js';
+/** A batch cut into slices, each little enough that whoever does one after another lets others work in between. */
 
-/** Some milliseconds' work on a slow machine: what is done to so many values, or to so many characters of them. */
-const SLICE_VALUES = 1000;
-const SLICE_CHARACTERS = 256 * 1024;
+/** So many values, or so many characters of them, are a slice: up to 3 ms of cryptography on a slow machine. */
+export const SLICE_VALUES = 1000;
+export const SLICE_CHARACTERS = 256 * 1024;
 
-function sliceEnd(inputs: readonly unknown[], start: number): number {
+/** A part of a batch: the values from `start` on, without the one at `end`. */
+export interface Slice {
+  readonly start: number;
+  readonly end: number;
+  /** Whether it is one value that is larger than a slice should be. */
+  readonly isTooLarge: boolean;
+}
+
+function sliceFrom(inputs: readonly unknown[], start: number, times: number): Slice {
   let characters = 0;
   let end = start;
-  while (end < inputs.length && end - start < SLICE_VALUES && characters < SLICE_CHARACTERS) {
-    const input = inputs[end++];
+  for (; end < inputs.length && end - start < times * SLICE_VALUES; end++) {
+    const input = inputs[end];
     if (typeof input === 'string') characters += input.length;
+    if (characters > times * SLICE_CHARACTERS) break;
   }
-  return end;
+  return end > start ? { start, end, isTooLarge: false } : { start, end: start + 1, isTooLarge: true };
 }
 
 /**
- * Runs `work` slice by slice; what it returns in the end is what one call would have returned. At least one value is in
- * a slice: one of many megabytes takes as long as it takes.
+ * Cuts a batch up, as far as is asked for. A value that is larger than a slice is one by itself.
+ * @param times how much larger than a slice for this thread they are
  */
-export function* inSlices(
-  given: readonly (string | null)[],
-  work: (slice: readonly (string | null)[]) => BatchResult,
-): Generator<void, BatchResult> {
-  // As it is now, whatever the caller makes of its array in between.
-  const inputs = Array.from(given);
-  const values: (string | null)[] = [];
-  const failures: BatchFailure[] = [];
-  for (let start = 0, end = 0; start < inputs.length; start = end) {
-    if (start > 0) yield;
-    end = sliceEnd(inputs, start);
-    const result = work(inputs.slice(start, end));
-    for (const value of result.values) values.push(value);
-    for (const { index, code } of result.failures) failures.push({ index: start + index, code });
+export function* slicesOf(inputs: readonly unknown[], times = 1): Generator<Slice> {
+  for (let start = 0; start < inputs.length; ) {
+    const slice = sliceFrom(inputs, start, times);
+    yield slice;
+    start = slice.end;
   }
-  return { values, failures };
 }

@@ -26,10 +26,9 @@ describe('the slices of a batch', () => {
   it('have a thousand values and 256 Ki characters at most, unless one value alone has more', () => {
     fc.assert(
       fc.property(values, (batch) => {
-        for (const { start, end } of slicesOf(batch)) {
-          expect(end - start).toBeLessThanOrEqual(SLICE_VALUES);
-          const slice = batch.slice(start, end);
-          if (slice.length > 1) expect(charactersOf(slice)).toBeLessThanOrEqual(SLICE_CHARACTERS);
+        for (const { start, end, isTooLarge } of slicesOf(batch)) {
+          expect(end - start).toBeLessThanOrEqual(isTooLarge ? 1 : SLICE_VALUES);
+          expect(charactersOf(batch.slice(start, end)) > SLICE_CHARACTERS).toBe(isTooLarge);
         }
       }),
     );
@@ -37,9 +36,11 @@ describe('the slices of a batch', () => {
 
   it('are as large as they may be', () => {
     const ends = (batch: readonly unknown[]) => Array.from(slicesOf(batch), ({ end }) => end);
+    const half = 'x'.repeat(SLICE_CHARACTERS / 2);
     expect(ends([])).toEqual([]);
     expect(ends(Array(2500).fill(null))).toEqual([1000, 2000, 2500]);
-    const half = 'x'.repeat(SLICE_CHARACTERS / 2);
+    expect(Array.from(slicesOf(Array(2500).fill(null), 2), ({ end }) => end)).toEqual([2000, 2500]);
+    expect(Array.from(slicesOf(Array(6).fill(half), 2), ({ end }) => end)).toEqual([4, 6]);
     expect(ends([half, half, half, `${half}${half}x`, half])).toEqual([2, 3, 4, 5]);
   });
 });
