@@ -21,7 +21,7 @@ import {
 } from './fernet-token.js';
 import { rotateWith } from './multi-fernet.js';
 import { fillRandom } from './random-pool.js';
-import { assertWellFormed, decodeUtf8Range } from './utf8.js';
+import { decodeUtf8Range } from './utf8.js';
 
 export { type BatchFailure, type BatchResult, type Hashing, hashingOf } from './batch.js';
 
@@ -38,7 +38,7 @@ export interface DecipheredToken {
 
 /** What a token is to be made of; without a time, that of the call. */
 export interface Plaintext {
-  /** Well-formed text, or bytes. */
+  /** Well-formed text, or bytes: whoever gives them has checked it. */
   readonly data: string | Uint8Array;
   readonly seconds: { readonly high: number; readonly low: number } | null;
 }
@@ -64,10 +64,7 @@ export function encryptMany(
   });
 }
 
-/**
- * Makes a token of each plaintext under one key; null stays null. For text or bytes that a codec made.
- * @throws FieldsealError `ERR_VALUE_NOT_TEXT` for a lone surrogate, which no codec makes
- */
+/** Makes a token of each plaintext under one key; null stays null. Nobody else changes the bytes meanwhile. */
 export function sealMany(
   key: FernetKey,
   plaintexts: readonly (Plaintext | null)[],
@@ -77,7 +74,6 @@ export function sealMany(
     const now = secondsToWords(Math.floor(Date.now() / 1000));
     for (const [index, plaintext] of plaintexts.entries()) {
       if (plaintext === null) continue;
-      if (typeof plaintext.data === 'string') assertWellFormed(plaintext.data);
       const { high, low } = plaintext.seconds ?? now;
       stagePlaintext(batch, key, index, plaintext.data, high, low);
     }
@@ -330,15 +326,15 @@ export function rotateMany(
       const nowMs = Date.now();
       const kept: number[] = [];
       let end = 0;
-      forEachPlaintext(batch, positions, padded, (position, start) => {
-        const blocks = start - AES_BLOCK_BYTES;
-        // Random bytes take the place that was the IV's. The tokens move together where one failed.
-        if (end !== blocks) padded.copyWithin(end, blocks, blocks + chunk.blockBytesAt(position));
-        fillRandom(padded, end, AES_BLOCK_BYTES, nowMs);
-        end += chunk.blockBytesAt(position);
-        kept.push(position);
-      });
       try {
+        forEachPlaintext(batch, positions, padded, (position, start) => {
+          const blocks = start - AES_BLOCK_BYTES;
+          // Random bytes take the place that was the IV's. The tokens move together where one failed.
+          if (end !== blocks) padded.copyWithin(end, blocks, blocks + chunk.blockBytesAt(position));
+          fillRandom(padded, end, AES_BLOCK_BYTES, nowMs);
+          end += chunk.blockBytesAt(position);
+          kept.push(position);
+        });
         writeTokens(batch, primary, kept, padded.subarray(0, end));
       } finally {
         padded.fill(0);

@@ -28,7 +28,12 @@ export function rotateWith(keys: readonly FernetKey[], token: string | Uint8Arra
   const key = findKey(keys, loaded);
   const high = loaded.buffer.readUInt32BE(SECONDS_AT);
   const low = loaded.buffer.readUInt32BE(SECONDS_AT + 4);
-  return resealWith(keys[0] as FernetKey, key.decipher(loaded), high, low);
+  const plaintext = key.decipher(loaded);
+  try {
+    return resealWith(keys[0] as FernetKey, plaintext, high, low);
+  } finally {
+    plaintext.fill(0);
+  }
 }
 
 /**

@@ -10,7 +10,10 @@ export interface Codec<T> {
    * @throws FieldsealError `ERR_VALUE_TYPE`, `ERR_VALUE_TOO_LONG`, `ERR_VALUE_NOT_TEXT`, `ERR_VALUE_OUT_OF_RANGE`
    */
   readonly encode: (value: T) => string | Uint8Array;
-  /** The value that `encode` made the bytes from. @throws FieldsealError as `encode`, for bytes that it does not make */
+  /**
+   * The value that `encode` made the bytes from, which lie beside those of other values: nothing of their memory is kept.
+   * @throws FieldsealError as `encode`, for bytes that it does not make
+   */
   readonly decode: (bytes: Uint8Array) => T;
   /**
    * The value of a plaintext that stood in the column before it was encrypted, as its database writes it as text (`t`,

@@ -38,7 +38,7 @@ function opened(
     keyVersion: version,
     bytes,
     decode: (codec) => codec.decode(bytes),
-    reseal: (queue) => queue.add({ data: bytes, seconds }, storage),
+    reseal: (queue) => queue.addAgain(bytes, seconds, storage),
   };
 }
 
@@ -97,5 +97,5 @@ export const fernetScheme: TokenScheme = {
     const token = encryptWith(key.fernet, data);
     return storage === 'text' ? token : (decodeBase64UrlStrict(token) as Buffer);
   },
-  sealInto: (queue, _place, data, storage) => queue.add({ data, seconds: null }, storage),
+  sealInto: (queue, _place, data, storage) => queue.add(data, storage),
 };

@@ -9,7 +9,7 @@ export interface OwnCodecOptions<T> {
   readonly name: string;
   /** The value as well-formed text or as bytes. One value has one encoding, else a blind index would miss it. */
   readonly encode: (value: T) => string | Uint8Array;
-  /** The value that `encode` made the bytes from. The bytes are only lent: copy what is to be kept of them. */
+  /** The value that `encode` made the bytes from. The bytes are a copy, and may be kept. */
   readonly decode: (bytes: Uint8Array) => T;
   /** The value of a plaintext that stood in the column before, as its database writes it. By default as `decode`. */
   readonly decodePlaintext?: (text: string) => T;
@@ -28,6 +28,13 @@ function guarded<R>(mistake: string, work: () => R): R {
   } catch (error) {
     throw isFieldsealError(error) ? error : new FieldsealError('ERR_CODEC_FAILED', mistake);
   }
+}
+
+/** In memory of its own: other values lie beside what was decrypted, and whoever keeps a view keeps those too. */
+function copyOf(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 function isUtf8(bytes: Uint8Array): boolean {
@@ -90,7 +97,8 @@ export function ownCodec<T>(options: OwnCodecOptions<T>): Codec<T> {
       }
       return encoded;
     },
-    decode: (bytes) => guarded(`The codec ${name} could not decode the stored value.`, () => options.decode(bytes)),
+    decode: (bytes) =>
+      guarded(`The codec ${name} could not decode the stored value.`, () => options.decode(copyOf(bytes))),
     ...(decodePlaintext && {
       decodePlaintext: (text: string) =>
         guarded(`The codec ${name} could not read the plaintext.`, () => decodePlaintext(text)),

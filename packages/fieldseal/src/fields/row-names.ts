@@ -3,6 +3,8 @@ import type { ContextRow } from './place.js';
 
 /** So many names are remembered: the rows of a program have the same ones again and again. */
 const JUDGED_NAMES = 1000;
+/** Where rows come from outside, so may their names; no database has longer ones. */
+const LONGEST_JUDGED = 128;
 
 /** `phoneNumber`, `PHONE_NUMBER` and `phone_number` are one name: ORMs and databases write it in each way. */
 function plainName(name: string): string {
@@ -32,7 +34,8 @@ export class RowNames {
   }
 
   /**
-   * A copy that is all that is looked at: no getter answers twice, and nothing is inherited.
+   * A copy that is all that is looked at: no getter answers twice, and nothing is inherited that a sound `Object.prototype`
+   * has.
    * @throws TypeError for a declared column under a name that is not its own: it would pass through as it is
    */
   copy(row: ContextRow): Record<string, unknown> {
@@ -49,6 +52,8 @@ export class RowNames {
         `${this.#table}: the row has ${name}, and the declaration ${declared}; rows have the names of the database`,
       );
     }
-    if (this.#judged.size < JUDGED_NAMES) this.#judged.add(name);
+    if (name.length > LONGEST_JUDGED) return;
+    if (this.#judged.size === JUDGED_NAMES) this.#judged.clear();
+    this.#judged.add(name);
   }
 }

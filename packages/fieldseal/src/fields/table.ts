@@ -184,9 +184,10 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
     row: Row,
     options: { readonly as?: As; readonly erased?: Erased } = {},
   ): DecryptedRow<Declaration[Name], Row, As, Erased> {
+    const as = decryptedAs(options.as);
     const ring = this.#open().snapshot();
     const plain = this.#names.copy(row);
-    for (const field of this.#fields) this.#decrypt(field, ring, plain, options, null);
+    for (const field of this.#fields) this.#decrypt(field, ring, plain, as, options.erased, null);
     return plain as DecryptedRow<Declaration[Name], Row, As, Erased>;
   }
 
@@ -203,19 +204,19 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
     rows: readonly Row[],
     options: { readonly as?: As; readonly erased?: Erased } = {},
   ): DecryptedRow<Declaration[Name], Row, As, Erased>[] {
+    const as = decryptedAs(options.as);
     const ring = this.#open().snapshot();
     const failures = new RowFailures(rows.length);
     const all = rows.map((row) => this.#names.copy(row));
     for (const field of this.#fields) {
       const { column } = field;
       const stored = all.map((row) => (row[column] ?? null) as Stored | null);
-      const areValues = (options.as ?? 'values') === 'values';
-      const texts = this.#cache || !areValues ? null : field.openTexts(ring, stored);
+      const texts = this.#cache || as !== 'values' ? null : field.openTexts(ring, stored);
       const opened = this.#cache || texts ? null : field.openMany(ring, stored);
       for (const [i, row] of all.entries()) {
         const text = texts?.[i];
         if (typeof text === 'string') row[column] = text;
-        else failures.attempt(i, () => this.#decrypt(field, ring, row, options, opened?.[i] ?? null));
+        else failures.attempt(i, () => this.#decrypt(field, ring, row, as, options.erased, opened?.[i] ?? null));
       }
     }
     failures.throwIfAny();
@@ -274,7 +275,8 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
     field: Field<unknown>,
     ring: KeyringSnapshot,
     row: Record<string, unknown>,
-    { as = 'values', erased }: { readonly as?: DecryptedAs; readonly erased?: ErasedAs },
+    as: DecryptedAs,
+    erased: ErasedAs | undefined,
     opened: Opened | null,
   ): void {
     const stored = row[field.column];
@@ -323,6 +325,12 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
     if (opened.scheme !== 'plaintext') this.#cache.set(generation, key, text, opened.bytes);
     return revealed;
   }
+}
+
+/** @throws TypeError for anything else: a mistake must not show a value that was to be masked */
+function decryptedAs(as: DecryptedAs = 'values'): DecryptedAs {
+  if (as === 'values' || as === 'masked' || as === 'secrets') return as;
+  throw new TypeError('as is values, masked or secrets');
 }
 
 function orNullIfErased(work: () => unknown): unknown {

@@ -30,7 +30,7 @@ export class FieldThread {
     // Neither the flags nor the environment of this process, which may hold keys, are the thread's business.
     this.#worker = new Worker(workerUrl(), { name: 'fieldseal', execArgv: [], env: {} });
     this.#worker.on('message', (message: Ready | SliceReply) => {
-      if (message !== 'ready') return this.#settle(message);
+      if (message !== 'ready') return this.#answer(message.id, message);
       this.#isReady = true;
       this.#hasStarted();
       this.#worker.unref();
@@ -55,11 +55,17 @@ export class FieldThread {
   /** Has the slice worked on; `keys` is copied, `texts` handed over. Null when the thread ended before it answered. */
   run({ keys, ...work }: SliceWork): Promise<SliceReply | null> {
     if (this.#hasEnded) return Promise.resolve(null);
-    const request: SliceRequest = { ...work, id: ++this.#lastId, keys: keys.slice() };
+    const id = ++this.#lastId;
     return new Promise((resolve) => {
-      this.#pending.set(request.id, resolve);
-      this.#worker.ref();
-      this.#worker.postMessage(request, [request.keys.buffer, request.texts.buffer]);
+      this.#pending.set(id, resolve);
+      try {
+        const request: SliceRequest = { ...work, id, keys: keys.slice() };
+        this.#worker.ref();
+        this.#worker.postMessage(request, [request.keys.buffer, request.texts.buffer]);
+      } catch {
+        // Out of memory, for one: the caller does the slice itself.
+        this.#answer(id, null);
+      }
     });
   }
 
@@ -72,9 +78,9 @@ export class FieldThread {
     void this.#worker.terminate();
   }
 
-  #settle(reply: SliceReply): void {
-    const resolve = this.#pending.get(reply.id);
-    this.#pending.delete(reply.id);
+  #answer(id: number, reply: SliceReply | null): void {
+    const resolve = this.#pending.get(id);
+    this.#pending.delete(id);
     if (this.#pending.size === 0) this.#worker.unref();
     resolve?.(reply);
   }

@@ -1,6 +1,7 @@
 /**
  * The thread that encrypts and decrypts slices of batches. It keeps nothing between two slices but its random pool and
- * the memory of a chunk: the keys come with each slice, and are erased when it is done.
+ * the memory of a chunk: the keys come with each slice, and their bytes are erased when it is done
+ * (what OpenSSL made of them goes with the garbage collector).
  */
 import { parentPort } from 'node:worker_threads';
 import { type BatchFailure, type BatchResult, decryptMany, encryptMany, type Hashing } from '../core/fernet-batch.js';

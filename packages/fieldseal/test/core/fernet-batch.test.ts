@@ -2,6 +2,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { CbcStream } from '../../src/core/cbc-stream.js';
 import { Fernet } from '../../src/core/fernet.js';
 import { type BatchResult, decryptMany, encryptMany, type Hashing, rotateMany } from '../../src/core/fernet-batch.js';
 import { FernetKey } from '../../src/core/fernet-key.js';
@@ -174,6 +175,29 @@ describe('a batch', () => {
     for (const work of [decryptMany, rotateMany]) {
       expect(codes(work(keys, values))).toEqual([...types, ...notTokens].sort());
     }
+  });
+
+  it.each([100, 5000, 100_000])('of %d bytes leaves no plaintext behind when it is rotated', (length) => {
+    const made = (fernets[1] as Fernet).encrypt('x'.repeat(length));
+    const { decrypt, decryptInPlace } = CbcStream.prototype;
+    const seen: Buffer[] = [];
+    const holdsPlaintext = (padded: Buffer) => padded.includes('x'.repeat(16));
+    vi.spyOn(CbcStream.prototype, 'decrypt').mockImplementation(function (this: CbcStream, blocks) {
+      const padded = decrypt.call(this, blocks);
+      if (holdsPlaintext(padded)) seen.push(padded);
+      return padded;
+    });
+    vi.spyOn(CbcStream.prototype, 'decryptInPlace').mockImplementation(function (this: CbcStream, buffer, start, end) {
+      decryptInPlace.call(this, buffer, start, end);
+      seen.push(buffer);
+    });
+    try {
+      expect(rotateMany(keys, [made]).failures).toEqual([]);
+    } finally {
+      vi.restoreAllMocks();
+    }
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen.filter(holdsPlaintext)).toEqual([]);
   });
 
   it('rotates bytes that are no text', () => {

@@ -171,4 +171,57 @@ describe('rows', () => {
     const stored: ContextRow[] = [table.encryptRow(named as ContextRow), other as ContextRow];
     expect(plain(table.decryptRows(stored))).toEqual([named, other]);
   });
+
+  it('keep their values apart when a codec, or a row, uses one buffer for all', () => {
+    const shared = Buffer.alloc(64);
+    const into = codecs.codec<string>({
+      name: 'into',
+      encode: (value) => shared.subarray(0, shared.write(value)),
+      decode: (bytes) => Buffer.from(bytes).toString(),
+    });
+    const own = defineModel({
+      t: { primaryKey: 'id', columns: { c: encrypted(into), raw: encrypted(codecs.bytes(), { storage: 'bytes' }) } },
+    });
+    const table = new Table(own, 't', keyring);
+    const used = new Uint8Array(2);
+    const rows = [1, 2, 3].map((id) => ({
+      c: `value ${id}`,
+      get raw() {
+        return used.fill(id);
+      },
+    }));
+    const opened = table.encryptRows(rows).map((stored) => table.decryptRow(stored));
+    expect(plain(opened)).toEqual([1, 2, 3].map((id) => ({ c: `value ${id}`, raw: [id, id] })));
+  });
+
+  it('with a value that a codec of another make turns into no text and no bytes are refused, as one by one', () => {
+    const codecOf = (made: unknown) => ({ name: 'odd', isText: false, encode: () => made, decode: () => 'x' }) as never;
+    const tableOf = (made: unknown) =>
+      new Table(defineModel({ t: { primaryKey: 'id', columns: { c: encrypted(codecOf(made)) } } }), 't', keyring);
+    for (const made of [new ArrayBuffer(4), 7, [1, 2], undefined]) {
+      const refusal = new TypeError('encrypt takes a string or a Uint8Array');
+      expect(() => tableOf(made).encryptRow({ c: 'x' } as never)).toThrow(refusal);
+      expect(() => tableOf(made).encryptRows([{ c: 'x' }] as never)).toThrow(refusal);
+    }
+    expect(() => tableOf('\ud800').encryptRows([{ c: null }, { c: 'x' }] as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_VALUE_NOT_TEXT', indexes: [1], message: expect.stringContaining('t.c: ') }),
+    );
+  });
+
+  it.each([null, 'value', 'Masked'])('are handed out in none but the three ways: %j is refused', (as) => {
+    const stored = people.encryptRow({ id: 1, name: 'SECRET' });
+    for (const work of [people.decryptRow.bind(people, stored), people.decryptRows.bind(people, [stored])]) {
+      expect(() => work({ as } as never)).toThrow(new TypeError('as is values, masked or secrets'));
+    }
+    expect(people.decryptRows([stored], { as: undefined } as never)[0]?.name).toBe('SECRET');
+  });
+
+  it('lend a codec of one’s own bytes that lie apart from those of other rows', () => {
+    const keeping = codecs.codec<Uint8Array>({ name: 'keeping', encode: (v) => v, decode: (v) => v, isText: false });
+    const own = defineModel({ t: { primaryKey: 'id', columns: { c: encrypted(keeping) } } });
+    const table = new Table(own, 't', keyring);
+    const stored = table.encryptRows([{ c: Buffer.from('one') }, { c: Buffer.from('SECRET') }]);
+    const [first] = table.decryptRows(stored);
+    expect(Buffer.from(first?.c.buffer as ArrayBuffer).toString()).toBe('one');
+  });
 });

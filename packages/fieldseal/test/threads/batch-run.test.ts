@@ -35,11 +35,13 @@ const sent: Sent[] = [];
 const replies: SliceReply[] = [];
 const ready: Promise<void>[] = [];
 let onReply: ((thread: Worker) => void) | null = null;
+let refusals = 0;
 
 process.on('worker', (thread) => {
   threads.push(thread);
   const post = thread.postMessage.bind(thread);
   thread.postMessage = (request: SliceRequest, memory: ArrayBuffer[]) => {
+    if (refusals-- > 0) throw new RangeError('Array buffer allocation failed');
     const { hashing, keys, texts } = request;
     sent.push({ hashing, keys: keys.length, ...sizeOf(texts), request });
     post(request, memory);
@@ -55,6 +57,7 @@ process.on('worker', (thread) => {
 
 beforeEach(async () => {
   onReply = null;
+  refusals = 0;
   // A large batch has the threads started, and does not wait for them.
   await serviceOn(freshRing(), 2).encryptFieldsAsync(values);
   await Promise.all(ready);
@@ -217,6 +220,14 @@ describe('a batch of more than 8,000 values', () => {
     // Another thread takes the place of the one that is gone.
     expect(await service.decryptFieldsAsync(tokens)).toEqual(many);
     expect(threads.length).toBeGreaterThan(before);
+  });
+
+  it('comes out whole when a slice cannot be handed over', async () => {
+    const service = serviceOn(freshRing(), 2);
+    refusals = 3;
+    const tokens = await service.encryptFieldsAsync(values);
+    expect(refusals).toBeLessThan(0);
+    expect(service.decryptFields(tokens)).toEqual(values);
   });
 
   it('is done by this thread while a value in a slice is no text, and by the others again after it', async () => {
