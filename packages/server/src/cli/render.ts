@@ -133,7 +133,7 @@ export function renderKeyring({ id, generation, keys, roots, readers }: KeyringV
           ),
         ]
       : []),
-    ...(roots.length > 1 ? ['\nTwo roots open it: a rotation from OLD to NEW is not finalized.\n'] : []),
+    ...(roots.length > 1 ? ['\nTwo roots open it: a rotation from OLD to NEW, or a rewrap, is not finalized.\n'] : []),
   ].join('');
 }
 

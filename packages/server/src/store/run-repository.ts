@@ -114,6 +114,8 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
           lease_until: null,
           updated_at: clock.timestamp,
           ...(isFinal(status) && { completed_at: clock.timestamp }),
+          // What it waited for is not why it waits now.
+          ...(status === 'paused' && { error_details: null }),
         }))
         .where('id', '=', id)
         .where(isUnfinished)

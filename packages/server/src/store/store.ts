@@ -211,7 +211,7 @@ export interface RunRepository {
   ): Promise<boolean>;
   /**
    * Moves an unfinished run to `paused` or `cancelled` and raises its fence, so that its driver writes nothing any more;
-   * false when it was in a final status already.
+   * what a paused one waited for is forgotten; false when it was in a final status already.
    */
   stop(id: number, status: 'paused' | 'cancelled'): Promise<boolean>;
   /** Forgets how far the run is: its ranges, and what it could not read. False when `fence` is no longer the run's. */
