@@ -221,6 +221,19 @@ Example, the first day:
       report(await resumeRun(dependencies(), id, sweepOptions(flags)));
     });
 
+  command(
+    'fail',
+    'End a run that no process drives as failed. (cancel ends any.)',
+    'fieldseal fail 3 --reason "disk lost"',
+  )
+    .argument('<run>', 'the id of a run', positiveNumber)
+    .option('--reason <text>', 'why; kept beside the run')
+    .action(async (id: number, { reason }: { reason?: string }) => {
+      const { failUndrivenRun } = await import('../usecases/fail-run.js');
+      await failUndrivenRun(dependencies(), id, reason ?? null);
+      output.result({ run: id, status: 'failed' }, `Run ${id} is failed.`);
+    });
+
   addKeyringCommands({ command, dependencies, output: () => output, keySources: context });
 
   addServiceCommands({

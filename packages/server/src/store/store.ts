@@ -182,8 +182,8 @@ export interface KeyringRepository {
 export interface RunRepository {
   create(run: NewRun): Promise<Run>;
   get(id: number): Promise<Run | null>;
-  /** Newest first. */
-  list(limit: number): Promise<Run[]>;
+  /** Newest first, of one kind or of all; `beforeId` continues behind the last run of the page before. */
+  list(limit: number, filter?: { readonly kind?: RunKind; readonly beforeId?: number }): Promise<Run[]>;
   /** Runs that are in no final status, oldest first. */
   unfinished(): Promise<Run[]>;
   /**
