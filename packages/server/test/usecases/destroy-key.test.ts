@@ -3,13 +3,16 @@ import { rm } from 'node:fs/promises';
 import { Fernet } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import { createBackup } from '../../src/usecases/create-backup.js';
+import { createSubjectKeys } from '../../src/usecases/create-subject-keys.js';
 import { type DestroyKeyOptions, destroyStoredKey } from '../../src/usecases/destroy-key.js';
 import { disableStoredKey } from '../../src/usecases/disable-key.js';
 import { enableStoredKey } from '../../src/usecases/enable-key.js';
+import { eraseSubject } from '../../src/usecases/erase-subject.js';
 import { indexTables } from '../../src/usecases/index-tables.js';
 import { restoreBackup } from '../../src/usecases/restore-backup.js';
 import { rotateKeys } from '../../src/usecases/rotate-keys.js';
 import { stopRun } from '../../src/usecases/stop-run.js';
+import { openSubjectReach } from '../../src/usecases/subject-reach.js';
 import { sweepTables } from '../../src/usecases/sweep-tables.js';
 import { rejectionOf } from '../refusal.js';
 import { configText, withProject } from '../with-project.js';
@@ -33,6 +36,12 @@ export default defineConfig({ keys: 'stored', model: defineModel({ users: { prim
   columns: { phone: encrypted(codecs.string(), { scheme: 'xaes', alsoReads: ['plaintext'], distinct: 1_000_000, commonest: 1e-6 }) },
   indexes: { phone_index: blindIndex('phone', { bits: 17 }) } } }) });
 `;
+
+const SUBJECTS_SQL = `CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT);
+  INSERT INTO users (id, email) VALUES (1, 'ada@example.org'), (2, 'brook@example.org')`;
+const SUBJECTS_CONFIG = configText(
+  `users: { primaryKey: 'id', subject: 'id', columns: { email: encryptedString({ scheme: 'xaes-subject', alsoReads: ['plaintext'] }) } }`,
+);
 
 const refused = ({ deps }: Rotated, options: Partial<DestroyKeyOptions> = {}) =>
   rejectionOf(() => destroyStoredKey(deps, { ...DESTROY, ...options }));
@@ -244,5 +253,27 @@ describe('destroying a key', () => {
         message:
           'The keyring itself is wrapped under v1; wrap it under another root key first, with `fieldseal keyring rewrap`.',
       });
+    }));
+
+  it('is not held up by the values of an erased subject, which no key opens', () =>
+    withProject({ sql: SUBJECTS_SQL, config: SUBJECTS_CONFIG }, async (project) => {
+      const root = project.keepSecret(Fernet.generateKey());
+      const file = await project.write('subject-root', project.keepSecret(Fernet.generateKey()));
+      const env = { ROOT_KEY: root, SUBJECT_ROOT_FILE: file };
+      const withKey = dependenciesOf(project, { env: { ...env, ENCRYPTION_KEY: project.key } });
+      const deps = dependenciesOf(project, { env });
+      await sweepTables(withKey, 'encrypt', REALLY);
+      const options = { subject: '1', tenant: null, dryRun: false, abandonUnreadable: false };
+      await eraseSubject({ ...deps, openReach: () => openSubjectReach(deps) }, options);
+      await rotateKeys(deps, { ...REALLY, given: null });
+      await disableStoredKey(deps, { ...V1, force: false });
+      const verified = await sweepTables(deps, 'verify', REALLY);
+      expect([verified.status, verified.columns[0]?.held]).toEqual(['completed', { erased: 1, v2: 1 }]);
+      expect((await destroyStoredKey(deps, { ...DESTROY, now: true })).state).toBe('destroyed');
+      // A value of somebody else that came from a copy is another matter.
+      await sweepTables(deps, 'verify', REALLY);
+      project.db((db) => db.exec('UPDATE users SET id = 3 WHERE id = 1'));
+      await createSubjectKeys(deps, { subjects: ['3'], tenant: null });
+      expect((await sweepTables(deps, 'verify', REALLY)).failures).toMatchObject([{ reason: 'no_key', count: 1 }]);
     }));
 });
