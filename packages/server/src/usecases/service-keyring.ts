@@ -139,7 +139,7 @@ export async function changeKeyring(
   if (current.hasOtherRoots) {
     throw new FieldsealError(
       'ERR_KEYRING_ROOT',
-      'The keyring is wrapped under a second root key, for a rotation or a rewrap that is not finalized; finish it with `fieldseal rotate OLD NEW --finalize`, or `fieldseal keyring rewrap NEW --finalize`.',
+      'The keyring is wrapped under a second root key: for a rewrap, which ends with `fieldseal keyring rewrap NEW --finalize`, or for a rotation; finish it with `fieldseal rotate OLD NEW`, then the same with --finalize.',
     );
   }
   await tx.keyring.save(sealKeyring(ring, roots), current.ring.generation);

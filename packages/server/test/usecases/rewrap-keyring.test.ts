@@ -36,7 +36,7 @@ describe('wrapping the keyring under a new root', () => {
         expect(await rejectionOf(() => addPendingKey(deps, 'field'))).toEqual({
           code: 'ERR_KEYRING_ROOT',
           message:
-            'The keyring is wrapped under a second root key, for a rotation or a rewrap that is not finalized; finish it with `fieldseal rotate OLD NEW --finalize`, or `fieldseal keyring rewrap NEW --finalize`.',
+            'The keyring is wrapped under a second root key: for a rewrap, which ends with `fieldseal keyring rewrap NEW --finalize`, or for a rotation; finish it with `fieldseal rotate OLD NEW`, then the same with --finalize.',
         });
       }
       expect(await rejectionOf(() => rewrapKeyring(old, { to: fresh.secret, finalize: true }))).toEqual({
