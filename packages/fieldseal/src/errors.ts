@@ -71,6 +71,9 @@ export const ERROR_CODES = {
   ERR_SUBJECT_NOT_FOUND: 'There is no key for that subject.',
   ERR_SUBJECT_ERASED: 'The subject was erased: its values cannot be read, and none is written.',
   ERR_SUBJECT_ROOT: 'The subject root is missing, or not the one that the subject keys are wrapped under.',
+  ERR_KEY_NEEDED: 'Something still needs the key: a value, an index, a backup, the environment.',
+  ERR_KEY_UNVERIFIED: 'Nothing proves that no value needs the key: a verify that began late enough and found nothing.',
+  ERR_RUN_OVER: 'The run is over.',
   ERR_INTERNAL: 'A fault of Fieldseal itself.',
 } as const;
 

@@ -56,7 +56,15 @@ export type { ValueCacheOptions } from './fields/value-cache.js';
 export { readXaesHeader, type XaesHeader } from './fields/xaes-scheme.js';
 export type { KeyProvider } from './keys/key-provider.js';
 export { CONFIRMATION_SECONDS, Keyring, REFRESH_SECONDS } from './keys/keyring.js';
-export { addKey, addPurposeKey, createKeyring, disableKey, promoteKey } from './keys/keyring-changes.js';
+export {
+  addKey,
+  addPurposeKey,
+  createKeyring,
+  destroyKey,
+  disableKey,
+  enableKey,
+  promoteKey,
+} from './keys/keyring-changes.js';
 export { type Key, KeyringSnapshot, versionNumber } from './keys/keyring-snapshot.js';
 export { openKeyring } from './keys/open-keyring.js';
 export { ReadableKey } from './keys/readable-key.js';

@@ -84,7 +84,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       driver: options.driver,
       rotationKeys: config?.keys ?? 'stored',
       trustedProxies: settings.trustedProxies,
-      onRotation: ({ id }) => runner.start(id),
+      onRotation: (id) => runner.start(id),
       log,
     });
     const stopped = new Promise<void>((resolve) => {

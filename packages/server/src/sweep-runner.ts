@@ -25,9 +25,9 @@ export class SweepRunner {
     this.#log = log;
   }
 
-  /** Has the run driven, after those that wait already. */
+  /** Has the run driven, after those that wait already. One that is being driven is looked at again at its end. */
   start(run: number): void {
-    this.#queue.push(run);
+    if (!this.#queue.includes(run)) this.#queue.push(run);
     this.#next();
   }
 
@@ -74,7 +74,8 @@ export class SweepRunner {
       this.#worker = null;
       this.#log({ level: outcome.type === 'done' ? 'info' : 'error', event: 'sweep_ended', run, outcome });
       if (outcome.type === 'error' && outcome.isPassing && !this.#isStopped) {
-        this.#queue.unshift(run);
+        // Whoever resumed it meanwhile has put it there already.
+        if (!this.#queue.includes(run)) this.#queue.unshift(run);
         this.#retry = setTimeout(() => void this.#tryAgain(), RETRY_MS);
       } else this.#next();
     });

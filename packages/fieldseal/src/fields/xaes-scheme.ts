@@ -28,6 +28,11 @@ const OVERHEAD_BYTES = CIPHERTEXT_AT + XAES_TAG_BYTES;
 interface Variant {
   readonly name: WritingScheme;
   readonly version: number;
+  /**
+   * Whose token it is, of one whose key version reads no more: an erased subject's is nobody's, and says so whatever has
+   * become of the version. @throws FieldsealError of the place
+   */
+  holder(place: Place): unknown;
   /** The key and the associated data of a token under `key` in `place`. @throws FieldsealError of the place */
   binding(place: Place, key: ReadableKey): { readonly aead: Xaes256Gcm; readonly associatedData: Buffer };
 }
@@ -63,7 +68,7 @@ function openOrNull({ aead, associatedData }: ReturnType<Variant['binding']>, to
   }
 }
 
-function xaes({ name, version, binding }: Variant): TokenScheme {
+function xaes({ name, version, holder, binding }: Variant): TokenScheme {
   const seal = (place: Place, key: ReadableKey, data: string | Uint8Array, storage: Storage): Stored => {
     const { aead, associatedData } = binding(place, key);
     const token = Buffer.allocUnsafe(
@@ -91,6 +96,7 @@ function xaes({ name, version, binding }: Variant): TokenScheme {
       if (!isDeclared && !ring.knowsId(keyId)) return null;
       // By its id, never by trying: a key that is not the token's never sees it.
       const key = ring.findReadable(keyId);
+      if (!key && ring.knowsId(keyId)) holder(place);
       const bytes = key && openOrNull(binding(place, key), token);
       if (!key || !bytes) return UNREADABLE;
       return {
@@ -111,12 +117,14 @@ function xaes({ name, version, binding }: Variant): TokenScheme {
 export const xaesScheme = xaes({
   name: 'xaes',
   version: BOUND_VERSION,
+  holder: () => null,
   binding: (place, key) => ({ aead: key.xaes, associatedData: place.associatedData('fieldseal/xaes/1', key.id) }),
 });
 
 export const xaesSubjectScheme = xaes({
   name: 'xaes-subject',
   version: SUBJECT_VERSION,
+  holder: (place) => place.subject,
   binding: (place, key) => {
     const { subject } = place;
     return {

@@ -17,6 +17,12 @@ function freshKeyId(keys: readonly Key[]): number {
   }
 }
 
+/** The destroyed key that was adopted from these bytes; null also for one that was random, whose id tells nothing. */
+function findDestroyed(ring: KeyringSnapshot, secret: Secret): Key | null {
+  const id = adoptedKeyId(secret);
+  return ring.keys.find((key) => key.state === 'destroyed' && key.purpose === 'field' && key.id === id) ?? null;
+}
+
 /** A first ring: `current` is adopted as `v1`, the primary; the `previous` keys follow as `v2`, `v3`, … and only read. */
 export function createKeyring(current: Secret, previous: readonly Secret[], nowMs: number): KeyringSnapshot {
   const createdAt = new Date(nowMs).toISOString();
@@ -30,7 +36,8 @@ export function createKeyring(current: Secret, previous: readonly Secret[], nowM
 /**
  * Adds a key of the next version.
  * @param secret 32 bytes to adopt, or null for random ones
- * @throws FieldsealError `ERR_KEY_DUPLICATE` when the ring has these bytes already
+ * @throws FieldsealError `ERR_KEY_DUPLICATE` when the ring has these bytes already, `ERR_KEY_STATE` when it had them and
+ * destroyed them
  */
 export function addKey(
   ring: KeyringSnapshot,
@@ -41,6 +48,13 @@ export function addKey(
 ): { ring: KeyringSnapshot; version: string } {
   const known = secret && ring.findSecret(secret);
   if (known) throw new FieldsealError('ERR_KEY_DUPLICATE', `The keyring has this key already, as ${known.version}.`);
+  const destroyed = secret && findDestroyed(ring, secret);
+  if (destroyed) {
+    throw new FieldsealError(
+      'ERR_KEY_STATE',
+      `This key was destroyed as ${destroyed.version}, for good; take it out of ENCRYPTION_KEY_PREVIOUS.`,
+    );
+  }
   const siblings = ring.keys.filter((key) => key.purpose === purpose);
   const version = `v${Math.max(0, ...siblings.map((key) => versionNumber(key.version))) + 1}`;
   const key: Key = {
@@ -90,6 +104,19 @@ export function promoteKey(ring: KeyringSnapshot, version: string, purpose: KeyP
   return new KeyringSnapshot(ring.id, ring.generation + 1, keys);
 }
 
+/** The ring of the next generation, with one key changed. */
+function withKey(
+  ring: KeyringSnapshot,
+  version: string,
+  purpose: KeyPurpose,
+  change: Partial<Pick<Key, 'state' | 'secret'>>,
+): KeyringSnapshot {
+  const keys = ring.keys.map((key): Key => {
+    return key.purpose === purpose && key.version === version ? { ...key, ...change } : key;
+  });
+  return new KeyringSnapshot(ring.id, ring.generation + 1, keys);
+}
+
 /**
  * Takes an active key out of use; it could come back.
  * @throws FieldsealError `ERR_KEY_NOT_FOUND`, or `ERR_KEY_STATE` unless the key is active
@@ -100,8 +127,31 @@ export function disableKey(ring: KeyringSnapshot, version: string, purpose: KeyP
   if (state !== 'active') {
     throw new FieldsealError('ERR_KEY_STATE', `The key ${version} is ${state}; only an active key can be disabled.`);
   }
-  const keys = ring.keys.map((key): Key => {
-    return key.purpose === purpose && key.version === version ? { ...key, state: 'disabled' } : key;
-  });
-  return new KeyringSnapshot(ring.id, ring.generation + 1, keys);
+  return withKey(ring, version, purpose, { state: 'disabled' });
+}
+
+/**
+ * Lets a disabled key read again.
+ * @throws FieldsealError `ERR_KEY_NOT_FOUND`, or `ERR_KEY_STATE` unless the key is disabled
+ */
+export function enableKey(ring: KeyringSnapshot, version: string, purpose: KeyPurpose): KeyringSnapshot {
+  const { state } = ring.key(version, purpose);
+  if (state === 'active') return ring;
+  if (state !== 'disabled') {
+    throw new FieldsealError('ERR_KEY_STATE', `The key ${version} is ${state}; only a disabled key can be enabled.`);
+  }
+  return withKey(ring, version, purpose, { state: 'active' });
+}
+
+/**
+ * Forgets the bytes of a disabled key; its row stays. Whether anything still needs them the caller has found out.
+ * @throws FieldsealError `ERR_KEY_NOT_FOUND`, or `ERR_KEY_STATE` unless the key is disabled
+ */
+export function destroyKey(ring: KeyringSnapshot, version: string, purpose: KeyPurpose): KeyringSnapshot {
+  const { state } = ring.key(version, purpose);
+  if (state === 'destroyed') return ring;
+  if (state !== 'disabled') {
+    throw new FieldsealError('ERR_KEY_STATE', `The key ${version} is ${state}; only a disabled key can be destroyed.`);
+  }
+  return withKey(ring, version, purpose, { state: 'destroyed', secret: null });
 }

@@ -364,6 +364,31 @@ describe('a token of a key', () => {
     for (const isDeclared of [true, false]) expect(open(token, isDeclared, disabled)).toBe(UNREADABLE);
   });
 
+  it('that is disabled is unreadable under a living subject, and says so of an erased one', async () => {
+    const stored = new MemorySubjects();
+    const own = await openSubjectKeys(stored);
+    try {
+      await own.create([{ tenant: 'acme', subject: 42 }]);
+      const personal = fieldOf({ scheme: 'xaes-subject' });
+      const at = personal.placeIn(row, own);
+      const token = personal.encrypt(keyring, 'a', at);
+      const promoted = promoteKey(ring, 'v2');
+      const disabled = disableKey(promoted, 'v1', 'field');
+      expect(personal.examine(promoted, token, at)).toMatchObject({ keyVersion: 'v1' });
+      expect(personal.examine(disabled, token, at)).toEqual({ scheme: 'unreadable' });
+      stored.erase('42', 'acme');
+      await own.refresh();
+      for (const of of [promoted, disabled]) {
+        expect(refusalOf(() => personal.examine(of, token, at))).toEqual({
+          code: 'ERR_SUBJECT_ERASED',
+          message: expect.stringContaining('The subject "42" of the tenant "acme" was erased'),
+        });
+      }
+    } finally {
+      await own.close();
+    }
+  });
+
   it('of another purpose is none of a field', () => {
     const index = ring.key('v1', 'blind-index');
     const token = tokenUnder(index.id, (index.secret as Secret).reveal());

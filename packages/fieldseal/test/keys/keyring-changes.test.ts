@@ -1,8 +1,18 @@
 /** The changes a ring goes through. */
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/core/secret.js';
-import { addKey, addPurposeKey, createKeyring, disableKey, promoteKey } from '../../src/keys/keyring-changes.js';
+import {
+  addKey,
+  addPurposeKey,
+  createKeyring,
+  destroyKey,
+  disableKey,
+  enableKey,
+  promoteKey,
+} from '../../src/keys/keyring-changes.js';
 import { type Key, KeyringSnapshot } from '../../src/keys/keyring-snapshot.js';
+import { RootKey } from '../../src/keys/root-key.js';
+import { openSealedKeyring, sealKeyring } from '../../src/keys/sealed-keyring.js';
 import { freshRing, MADE_AT_MS } from '../fresh-keyring.js';
 import { refusalOf } from '../refusal.js';
 
@@ -221,5 +231,65 @@ describe('disabling a key', () => {
       message: 'The keyring has no key v9.',
     });
     expect(refusalOf(() => disableKey(ring, 'v1', 'blind-index')).code).toBe('ERR_KEY_NOT_FOUND');
+  });
+});
+
+describe('enabling a key', () => {
+  const ring = disableKey(freshRing(2), 'v2', 'field');
+
+  it('lets a disabled key read again', () => {
+    const enabled = enableKey(ring, 'v2', 'field');
+    expect(statesOf(enabled)).toEqual({ v1: 'primary', v2: 'active' });
+    expect(enabled.generation).toBe(ring.generation + 1);
+    expect(enabled.readable.map(({ version }) => version)).toEqual(['v1', 'v2']);
+    expect(enableKey(enabled, 'v2', 'field')).toBe(enabled);
+  });
+
+  it('that is the primary, or destroyed, is refused', () => {
+    expect(refusalOf(() => enableKey(ring, 'v1', 'field'))).toEqual({
+      code: 'ERR_KEY_STATE',
+      message: 'The key v1 is primary; only a disabled key can be enabled.',
+    });
+    expect(refusalOf(() => enableKey(destroyKey(ring, 'v2', 'field'), 'v2', 'field'))).toEqual({
+      code: 'ERR_KEY_STATE',
+      message: 'The key v2 is destroyed; only a disabled key can be enabled.',
+    });
+  });
+});
+
+describe('destroying a key', () => {
+  const [current, previous] = [Secret.random(32), Secret.random(32)];
+  const ring = disableKey(createKeyring(current, [previous], MADE_AT_MS), 'v2', 'field');
+
+  it('forgets its bytes and keeps its row', () => {
+    const destroyed = destroyKey(ring, 'v2', 'field');
+    expect(destroyed.key('v2')).toMatchObject({ state: 'destroyed', secret: null, id: ring.key('v2').id });
+    expect(destroyed.generation).toBe(ring.generation + 1);
+    expect(destroyed.findSecret(previous)).toBeNull();
+    expect(destroyed.knowsId(ring.key('v2').id)).toBe(true);
+    expect(destroyKey(destroyed, 'v2', 'field')).toBe(destroyed);
+    expect(ring.key('v2').secret?.length).toBe(32);
+  });
+
+  it('is stored without a wrap, and comes back as it is', () => {
+    const root = new RootKey(Secret.random(32));
+    const stored = sealKeyring(destroyKey(ring, 'v2', 'field'), [root]);
+    expect(stored.keys.map(({ wraps }) => Object.keys(wraps).length)).toEqual([1, 0]);
+    expect(openSealedKeyring(stored, root).key('v2')).toMatchObject({ state: 'destroyed', secret: null });
+  });
+
+  it.each(['v1', 'v3', 'v4'])('that is not disabled is refused: %s', (version) => {
+    const more = addKey(addKey(ring, null, 'active', MADE_AT_MS).ring, null, 'pending', MADE_AT_MS).ring;
+    expect(refusalOf(() => destroyKey(more, version, 'field'))).toEqual({
+      code: 'ERR_KEY_STATE',
+      message: `The key ${version} is ${more.key(version).state}; only a disabled key can be destroyed.`,
+    });
+  });
+
+  it('keeps the environment from bringing it back', () => {
+    expect(refusalOf(() => addKey(destroyKey(ring, 'v2', 'field'), previous, 'active', MADE_AT_MS))).toEqual({
+      code: 'ERR_KEY_STATE',
+      message: 'This key was destroyed as v2, for good; take it out of ENCRYPTION_KEY_PREVIOUS.',
+    });
   });
 });

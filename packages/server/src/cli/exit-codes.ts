@@ -74,5 +74,8 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   ERR_SUBJECT_NOT_FOUND: 2,
   ERR_SUBJECT_ERASED: 1,
   ERR_SUBJECT_ROOT: 2,
+  ERR_KEY_NEEDED: 2,
+  ERR_KEY_UNVERIFIED: 2,
+  ERR_RUN_OVER: 2,
   ERR_INTERNAL: 1,
 };

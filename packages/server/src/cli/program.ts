@@ -13,9 +13,10 @@ import { addBackupCommands } from './backup-commands.js';
 import { EXIT, EXIT_CODES } from './exit-codes.js';
 import { addIndexCommands } from './index-commands.js';
 import { type KeySources, protectKey, readKeyArgument } from './key-argument.js';
+import { addKeyringCommands } from './keyring-commands.js';
 import { Output, type Terminal } from './output.js';
 import { positiveNumber } from './parse-number.js';
-import { renderKeyring, renderReport, renderRun, renderRuns, renderScan } from './render.js';
+import { renderReport, renderRun, renderRuns, renderScan } from './render.js';
 import { addServiceCommands } from './service-commands.js';
 import { addSubjectCommands } from './subject-commands.js';
 
@@ -220,15 +221,20 @@ Example, the first day:
       report(await resumeRun(dependencies(), id, sweepOptions(flags)));
     });
 
-  const keyring = command('keyring', 'Look at the stored keys.', 'fieldseal keyring list');
-  keyring
-    .command('list')
-    .description('List key versions and states, never their bytes.')
-    .action(async () => {
-      const { listKeys } = await import('../usecases/list-keys.js');
-      const result = await listKeys(dependencies());
-      output.result({ ...result }, renderKeyring(result));
+  command(
+    'fail',
+    'End a run that no process drives as failed. (cancel ends any.)',
+    'fieldseal fail 3 --reason "disk lost"',
+  )
+    .argument('<run>', 'the id of a run', positiveNumber)
+    .option('--reason <text>', 'why; kept beside the run')
+    .action(async (id: number, { reason }: { reason?: string }) => {
+      const { failUndrivenRun } = await import('../usecases/fail-run.js');
+      await failUndrivenRun(dependencies(), id, reason ?? null);
+      output.result({ run: id, status: 'failed' }, `Run ${id} is failed.`);
     });
+
+  addKeyringCommands({ command, dependencies, output: () => output, keySources: context });
 
   addServiceCommands({
     command,

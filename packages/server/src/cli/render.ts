@@ -100,7 +100,8 @@ export function renderRuns(runs: readonly RunView[]): string {
 /** `status RUN`. */
 export function renderRun(run: RunDetails): string {
   const lines = [renderRuns([run])];
-  if (run.errorDetails) lines.push(`\n${run.errorDetails}\n`);
+  const why = run.errorDetails ?? run.waitsBecause;
+  if (why) lines.push(`\n${why}\n`);
   if (run.report) lines.push(`\n${renderReport(run.report)}`);
   if (run.failures.length > 0) {
     lines.push(
@@ -133,7 +134,7 @@ export function renderKeyring({ id, generation, keys, roots, readers }: KeyringV
           ),
         ]
       : []),
-    ...(roots.length > 1 ? ['\nTwo roots open it: a rotation from OLD to NEW is not finalized.\n'] : []),
+    ...(roots.length > 1 ? ['\nTwo roots open it: a rotation from OLD to NEW, or a rewrap, is not finalized.\n'] : []),
   ].join('');
 }
 

@@ -9,7 +9,6 @@ import type { Driver } from '../usecases/dependencies.js';
 import type { JwtSettings } from '../usecases/principals.js';
 import { recordRefusal } from '../usecases/record-audit.js';
 import type { Actor, Service } from '../usecases/service.js';
-import type { Run } from '../usecases/start-rotation.js';
 import { authenticate, originOf } from './authenticate.js';
 import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
@@ -32,8 +31,8 @@ export interface HttpDependencies {
   readonly rotationKeys: FieldsealConfig['keys'];
   /** Whose `X-Forwarded-For` is believed: addresses or networks. */
   readonly trustedProxies: readonly string[];
-  /** Called with each committed rotation, to have it driven. */
-  onRotation(run: Run): void;
+  /** Called with the id of each rotation that is committed or resumed, to have it driven. */
+  onRotation(id: number): void;
   /** Writes one line of the log. */
   log(line: Readonly<Record<string, unknown>>): void;
 }

@@ -96,20 +96,20 @@ export const StartedRotationSchema = Type.Object(
   { title: 'StartedRotation' },
 );
 
-export const RotationSchema = Type.Object(
-  {
-    id: Type.Integer(),
-    old_key_version: Type.Union([Type.String(), Type.Null()]),
-    new_key_version: Type.Union([Type.String(), Type.Null()]),
-    timestamp: Time,
-    rotation_status: Type.String(),
-    total_records: Type.Integer(),
-    rotated_records: Type.Integer({ description: 'Under the new key: re-encrypted, or written so meanwhile.' }),
-    failed_records: Type.Integer(),
-    progress_percent: Type.Integer(),
-  },
-  { title: 'Rotation' },
-);
+const OptionalText = Type.Union([Type.String(), Type.Null()]);
+
+const rotationFields = {
+  id: Type.Integer(),
+  old_key_version: OptionalText,
+  new_key_version: OptionalText,
+  timestamp: Time,
+  rotation_status: Type.String(),
+  total_records: Type.Integer(),
+  rotated_records: Type.Integer({ description: 'Under the new key: re-encrypted, or written so meanwhile.' }),
+  failed_records: Type.Integer(),
+  progress_percent: Type.Integer(),
+};
+export const RotationSchema = Type.Object(rotationFields, { title: 'Rotation' });
 
 export function rotationBody(run: RunView) {
   return {
@@ -123,4 +123,79 @@ export function rotationBody(run: RunView) {
     failed_records: run.counts.failed,
     progress_percent: run.progressPercent,
   };
+}
+
+const listedRotationFields = {
+  ...rotationFields,
+  skipped_records: Type.Integer({ description: 'Given up after concurrent writes won again and again.' }),
+  waits_because: Type.Union([Type.String(), Type.Null()], {
+    description: 'Why it is not getting on; null while it is, and once it is over.',
+  }),
+  error_details: Type.Union([Type.String(), Type.Null()], { description: 'Why it failed, stalled or left values.' }),
+  initiated_by: Type.String(),
+  notes: OptionalText,
+  updated_at: Time,
+  completed_at: OptionalTime,
+};
+export const ListedRotationSchema = Type.Object(listedRotationFields, { title: 'ListedRotation' });
+
+export function listedRotationBody(run: RunView) {
+  return {
+    ...rotationBody(run),
+    skipped_records: run.counts.skipped,
+    waits_because: run.waitsBecause,
+    error_details: run.errorDetails,
+    initiated_by: run.initiatedBy,
+    notes: run.notes,
+    updated_at: time(run.updatedAt),
+    completed_at: run.completedAt && time(run.completedAt),
+  };
+}
+
+const Count = Type.Integer();
+
+/** The report's columns: what became of the records of each. */
+const RotatedColumnSchema = Type.Object(
+  {
+    table: Type.String(),
+    column: Type.String(),
+    total_records: Count,
+    rotated_records: Count,
+    current_records: Type.Integer({ description: 'Under the new key already.' }),
+    skipped_records: Count,
+    failed_records: Count,
+    held: Type.Record(Type.String(), Count, {
+      description: 'What the verifying pass found: key version, or `plaintext`, and how many values.',
+    }),
+  },
+  { title: 'RotatedColumn' },
+);
+const UnreadableSchema = Type.Object(
+  { table: Type.String(), column: Type.String(), reason: Type.String(), count: Count },
+  { title: 'Unreadable' },
+);
+export const RotationDetailsSchema = Type.Object(
+  {
+    ...listedRotationFields,
+    columns: Type.Union([Type.Array(RotatedColumnSchema), Type.Null()], { description: 'Null until it is done.' }),
+    unreadable: Type.Union([Type.Array(UnreadableSchema), Type.Null()], {
+      description: 'By column and reason; `fieldseal status` has the primary keys. Null until it is done.',
+    }),
+  },
+  { title: 'RotationDetails' },
+);
+
+export function rotationDetailsBody(run: RunView) {
+  const columns = run.report?.columns.map((column) => ({
+    table: column.table,
+    column: column.column,
+    total_records: column.total,
+    rotated_records: column.rotated,
+    current_records: column.current,
+    skipped_records: column.skipped,
+    failed_records: column.failed,
+    held: { ...column.held },
+  }));
+  const unreadable = run.report?.failures.map((failure) => ({ ...failure }));
+  return { ...listedRotationBody(run), columns: columns ?? null, unreadable: unreadable ?? null };
 }

@@ -36,8 +36,11 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
       return row ? toRun(row) : null;
     },
 
-    async list(limit) {
-      return (await runs().orderBy('id', 'desc').limit(limit).execute()).map(toRun);
+    async list(limit, { kind, beforeId } = {}) {
+      let query = runs().orderBy('id', 'desc').limit(limit);
+      if (kind !== undefined) query = query.where('kind', '=', kind);
+      if (beforeId !== undefined) query = query.where('id', '<', beforeId);
+      return (await query.execute()).map(toRun);
     },
 
     async unfinished() {
@@ -114,6 +117,8 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
           lease_until: null,
           updated_at: clock.timestamp,
           ...(isFinal(status) && { completed_at: clock.timestamp }),
+          // What it waited for is not why it waits now.
+          ...(status === 'paused' && { error_details: null }),
         }))
         .where('id', '=', id)
         .where(isUnfinished)

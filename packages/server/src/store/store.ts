@@ -182,8 +182,8 @@ export interface KeyringRepository {
 export interface RunRepository {
   create(run: NewRun): Promise<Run>;
   get(id: number): Promise<Run | null>;
-  /** Newest first. */
-  list(limit: number): Promise<Run[]>;
+  /** Newest first, of one kind or of all; `beforeId` continues behind the last run of the page before. */
+  list(limit: number, filter?: { readonly kind?: RunKind; readonly beforeId?: number }): Promise<Run[]>;
   /** Runs that are in no final status, oldest first. */
   unfinished(): Promise<Run[]>;
   /**
@@ -211,7 +211,7 @@ export interface RunRepository {
   ): Promise<boolean>;
   /**
    * Moves an unfinished run to `paused` or `cancelled` and raises its fence, so that its driver writes nothing any more;
-   * false when it was in a final status already.
+   * what a paused one waited for is forgotten; false when it was in a final status already.
    */
   stop(id: number, status: 'paused' | 'cancelled'): Promise<boolean>;
   /** Forgets how far the run is: its ranges, and what it could not read. False when `fence` is no longer the run's. */

@@ -253,6 +253,10 @@ export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {
   },
 };
 
+const INDEX = 'index ';
+/** What `holds` says of an index value that is not what the writing key makes of the row. */
+const OUTDATED_INDEX = `${INDEX}outdated`;
+
 /** The key version in what `holds` says: `v1`, `xaes v1`. */
 function versionIn(holds: string): string {
   return holds.slice(holds.lastIndexOf(' ') + 1);
@@ -262,6 +266,11 @@ function versionIn(holds: string): string {
 export function countUnder(version: string, held: Readonly<Record<string, number>>): number {
   const isUnder = (holds: string) => !holds.startsWith(INDEX) && versionIn(holds) === version;
   return Object.entries(held).reduce((sum, [holds, count]) => (isUnder(holds) ? sum + count : sum), 0);
+}
+
+/** How many index values are under a version of the index key, or are not what the writing key makes of their row. */
+export function countIndexesUnder(version: string, held: Readonly<Record<string, number>>): number {
+  return (held[INDEX + version] ?? 0) + (held[OUTDATED_INDEX] ?? 0);
 }
 
 /** What a run of each kind leaves to do, of what a verifying pass found: `holds` → how many records. */
@@ -277,10 +286,6 @@ export function leftToDo(kind: RunKind, newKeyVersion: string | null, held: Read
   };
   return Object.entries(held).reduce((sum, [holds, count]) => (left(holds) ? sum + count : sum), 0);
 }
-
-const INDEX = 'index ';
-/** What `holds` says of an index value that is not what the writing key makes of the row. */
-const OUTDATED_INDEX = `${INDEX}outdated`;
 
 /**
  * What becomes of an index value.

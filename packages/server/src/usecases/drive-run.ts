@@ -219,7 +219,9 @@ async function pause(stop: AbortSignal, store: Store, { run, fence }: ClaimedRun
   const isPause = isStop && stop.reason !== 'shutdown';
   await store
     .transaction(async (tx) => {
-      const change = isPause ? { status: 'paused' as const } : { errorDetails: isStop ? null : reason };
+      const change = isPause
+        ? { status: 'paused' as const, errorDetails: null }
+        : { errorDetails: isStop ? null : reason };
       if (!(await tx.runs.update(run.id, fence, { ...change, release: true }))) return;
       if (isPause) await auditRun(tx, run, 'paused', {});
     })

@@ -1,11 +1,11 @@
 /** `rotate OLD NEW --finalize`: OLD stops opening the keyring, once no value is left under it. */
-import { FieldsealError, KeyringSnapshot, RootKey } from 'fieldseal';
+import { FieldsealError, RootKey } from 'fieldseal';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import { countUnder } from '../sweep/transform.js';
 import type { Dependencies } from './dependencies.js';
 import { openTables } from './open-tables.js';
 import type { GivenRotation } from './rotate-keys.js';
-import { changeKeyring, openServiceKeyring } from './service-keyring.js';
+import { changeKeyring, nextGeneration, openServiceKeyring } from './service-keyring.js';
 import { sweepTables } from './sweep-tables.js';
 
 /**
@@ -44,8 +44,7 @@ export async function finalizeRotation(deps: Dependencies, { from, to }: GivenRo
     }
     if (deps.keys.root || keyring.roots.length === 1) return report;
     await open.store.transaction(async (tx) => {
-      const next = new KeyringSnapshot(ring.id, ring.generation + 1, ring.keys);
-      await changeKeyring(tx, keyring, next, [new RootKey(to)]);
+      await changeKeyring(tx, keyring, nextGeneration(ring), [new RootKey(to)]);
       const details = JSON.stringify({ root: new RootKey(to).fingerprint, dropped: new RootKey(from).fingerprint });
       await tx.audit.insert({
         action: 'keyring_finalized',

@@ -18,7 +18,7 @@ export interface KeyringView {
   readonly id: string;
   readonly generation: number;
   readonly keys: readonly KeyView[];
-  /** Fingerprints of the roots that open it. Two: a rotation from OLD to NEW is not finalized. */
+  /** Fingerprints of the roots that open it. Two: a rotation from OLD to NEW, or a rewrap, is not finalized. */
   readonly roots: readonly string[];
   /** Processes that read it and signed on in the last minute. */
   readonly readers: readonly { generation: number; secondsAgo: number }[];

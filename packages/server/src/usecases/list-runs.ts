@@ -13,6 +13,8 @@ export interface RunView extends Omit<Run, 'report' | 'owner' | 'leased' | 'fenc
   /** 0 to 100, of the records that there were when the run began. */
   readonly progressPercent: number;
   readonly report: SweepReport | null;
+  /** Why an unfinished run is not getting on, in a sentence; null for one that is, and for one that is over. */
+  readonly waitsBecause: string | null;
 }
 
 /** A run with some of its failures. */
@@ -20,16 +22,32 @@ export interface RunDetails extends RunView {
   readonly failures: readonly Omit<SweepFailure, 'runId'>[];
 }
 
+/** Whether a process drives it: one that says so may be gone, or have let its lease run out. */
+export function isDriven({ leased, owner }: Run, driver: Driver): boolean {
+  return leased && owner !== null && !driver.isGone(owner);
+}
+
+function reasonToWait(status: RunStatus, errorDetails: string | null): string | null {
+  if (status === 'pending') return 'No process drives it yet.';
+  if (status === 'paused') return 'Somebody paused it.';
+  if (status === 'stalled') return errorDetails ?? 'The process that drove it is gone.';
+  return status === 'in_progress' ? errorDetails : null;
+}
+
 /** A run as it is shown. */
-export function runView({ report, owner, leased, fence: _fence, ...run }: Run, driver: Driver): RunView {
+export function runView(run: Run, driver: Driver): RunView {
+  const { report, owner: _owner, leased: _leased, fence: _fence, ...shown } = run;
   const { total, rotated, current, skipped, failed } = run.counts;
   const isOver = run.completedAt !== null && run.status !== 'cancelled' && run.status !== 'failed';
   const done = rotated + current + skipped + failed;
-  // A run that says it is under way, but whose driver is gone or let its lease run out, is driven by nobody.
-  const isDriven = leased && owner !== null && !driver.isGone(owner);
-  const status: RunStatus = run.status === 'in_progress' && !isDriven ? 'stalled' : run.status;
-  const progressPercent = isOver ? 100 : total === 0 ? 0 : Math.min(100, Math.floor((done / total) * 100));
-  return { ...run, status, progressPercent, report: report === null ? null : (JSON.parse(report) as SweepReport) };
+  const status: RunStatus = run.status === 'in_progress' && !isDriven(run, driver) ? 'stalled' : run.status;
+  return {
+    ...shown,
+    status,
+    progressPercent: isOver ? 100 : total === 0 ? 0 : Math.min(100, Math.floor((done / total) * 100)),
+    report: report === null ? null : (JSON.parse(report) as SweepReport),
+    waitsBecause: reasonToWait(status, run.errorDetails),
+  };
 }
 
 /** Opens the store for reading only; without its tables it reads as empty. */

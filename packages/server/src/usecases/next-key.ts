@@ -1,7 +1,7 @@
 /** The key that a rotation moves to, of the fields or of the blind indexes. */
-import { addKey, type KeyPurpose, KeyringSnapshot, type RootKey, type Secret } from 'fieldseal';
+import { addKey, type KeyPurpose, type KeyringSnapshot, type RootKey, type Secret } from 'fieldseal';
 import type { NewRun, StoreTransaction } from '../store/store.js';
-import { auditKey, changeKeyring, type ServiceKeyring } from './service-keyring.js';
+import { auditKey, changeKeyring, nextGeneration, type ServiceKeyring } from './service-keyring.js';
 
 /** What is rotated, and the kind of run that does it. */
 const RUN_KINDS = { field: 'rotate', 'blind-index': 'index' } as const satisfies Partial<Record<KeyPurpose, string>>;
@@ -47,9 +47,4 @@ export async function storeNextKey(
   if (!isNew && roots.length === keyring.roots.length) return;
   await changeKeyring(tx, keyring, isNew ? ring : nextGeneration(ring), roots);
   if (isNew) await auditKey(tx, 'key_added', version, { purpose, state: 'pending', adopted: isGiven });
-}
-
-/** The same keys at the next generation, for a change of roots alone. */
-function nextGeneration(ring: KeyringSnapshot): KeyringSnapshot {
-  return new KeyringSnapshot(ring.id, ring.generation + 1, ring.keys);
 }

@@ -6,7 +6,7 @@ import {
   FieldsealError,
   isFieldsealError,
   type KeyPurpose,
-  type KeyringSnapshot,
+  KeyringSnapshot,
   openSealedKeyring,
   RootKey,
   type Secret,
@@ -139,11 +139,16 @@ export async function changeKeyring(
   if (current.hasOtherRoots) {
     throw new FieldsealError(
       'ERR_KEYRING_ROOT',
-      'The keyring is wrapped under a second root key, for a rotation that is not finalized; finish it with `fieldseal rotate OLD NEW`, then the same with --finalize.',
+      'The keyring is wrapped under a second root key: for a rewrap, which ends with `fieldseal keyring rewrap NEW --finalize`, or for a rotation; finish it with `fieldseal rotate OLD NEW`, then the same with --finalize.',
     );
   }
   await tx.keyring.save(sealKeyring(ring, roots), current.ring.generation);
   return { ring, roots, hasOtherRoots: false, isNew: false };
+}
+
+/** The same keys at the next generation, for a change of roots alone. */
+export function nextGeneration(ring: KeyringSnapshot): KeyringSnapshot {
+  return new KeyringSnapshot(ring.id, ring.generation + 1, ring.keys);
 }
 
 /** Reads the ring back and opens it: a key is used only after it has been seen to come back. */
@@ -178,7 +183,7 @@ export async function withPurposeKey(
 /** One audit row about a key. */
 export async function auditKey(
   tx: StoreTransaction,
-  action: 'key_added' | 'key_promoted' | 'key_disabled',
+  action: 'key_added' | 'key_promoted' | 'key_disabled' | 'key_enabled' | 'key_destroyed',
   version: string,
   details: Record<string, unknown>,
 ): Promise<void> {

@@ -11,14 +11,14 @@ const LIVE_SECONDS = CONFIRMATION_SECONDS + 2;
 
 /**
  * Returns when no live reader is behind `generation`. A process that ended without signing off counts as live for a
- * minute. Prolongs the run's lease meanwhile.
+ * minute. Where a run waits (`run` is not null), its lease is prolonged meanwhile, and its status says why it waits.
  * @throws FieldsealError `ERR_RUN_STOPPED`, `ERR_RUN_LOST`
  */
 export async function waitForReaders(
   { stop, notify }: Dependencies,
   store: Store,
   generation: number,
-  run: { readonly id: number; readonly fence: number },
+  run: { readonly id: number; readonly fence: number } | null,
 ): Promise<void> {
   let announced = -1;
   for (;;) {
@@ -26,13 +26,17 @@ export async function waitForReaders(
     const behind = readers.filter(
       (reader) => reader.secondsAgo <= LIVE_SECONDS && reader.generation < generation,
     ).length;
+    if (behind !== announced && (behind > 0 || announced > 0)) {
+      if (behind > 0) notify({ type: 'waiting', readers: behind });
+      const errorDetails = behind > 0 ? `It waits for ${behind} process(es) to load the new keyring.` : null;
+      if (run) await store.runs.update(run.id, run.fence, { errorDetails });
+    }
     if (behind === 0) return;
-    if (behind !== announced) notify({ type: 'waiting', readers: behind });
     announced = behind;
-    if (!(await store.runs.heartbeat(run.id, run.fence, LEASE_SECONDS))) {
+    if (run && !(await store.runs.heartbeat(run.id, run.fence, LEASE_SECONDS))) {
       throw new FieldsealError('ERR_RUN_LOST', `Run ${run.id} was stopped or taken over by another process.`);
     }
     await setTimeout(POLL_MS, undefined, { signal: stop }).catch(() => {});
-    if (stop.aborted) throw new FieldsealError('ERR_RUN_STOPPED', 'The sweep was stopped; start it again to go on.');
+    if (stop.aborted) throw new FieldsealError('ERR_RUN_STOPPED', 'Stopped; start the same command again to go on.');
   }
 }

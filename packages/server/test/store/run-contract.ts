@@ -34,7 +34,11 @@ export function runContract(name: string, withStore: WithStore): void {
         await store.runs.stop(2, 'cancelled');
         expect(ids).toEqual([1, 2, 3, 4]);
         expect((await store.runs.list(3)).map(({ id }) => id)).toEqual([4, 3, 2]);
-        expect((await store.runs.unfinished()).map(({ id }) => id)).toEqual([1, 3, 4]);
+        await store.runs.create({ ...NEW_RUN, kind: 'verify' });
+        expect((await store.runs.list(3, { kind: NEW_RUN.kind })).map(({ id }) => id)).toEqual([4, 3, 2]);
+        expect((await store.runs.list(3, { beforeId: 3 })).map(({ id }) => id)).toEqual([2, 1]);
+        expect((await store.runs.list(3, { kind: 'verify', beforeId: 5 })).map(({ id }) => id)).toEqual([]);
+        expect((await store.runs.unfinished()).map(({ id }) => id)).toEqual([1, 3, 4, 5]);
       }));
 
     it('is claimed by exactly one of several that try at once', () =>
@@ -175,6 +179,7 @@ export function runContract(name: string, withStore: WithStore): void {
       withOneStore(withStore, async (store) => {
         const { id } = await store.runs.create(NEW_RUN);
         const fence = (await store.runs.claim(id, 'a', 60, false)) ?? -1;
+        await store.runs.update(id, fence, { errorDetails: 'It waits for something.' });
         expect(await store.runs.stop(id, 'paused')).toBe(true);
         expect(await store.runs.update(id, fence, { report: '{}' })).toBe(false);
         expect(await store.runs.get(id)).toMatchObject({
@@ -182,6 +187,7 @@ export function runContract(name: string, withStore: WithStore): void {
           owner: null,
           leased: false,
           completedAt: null,
+          errorDetails: null,
         });
         expect(await store.runs.claim(id, 'b', 60, false)).toBe(fence + 2);
       }));
