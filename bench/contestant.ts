@@ -3,9 +3,12 @@
 export const VERBS = ['encrypt', 'decrypt', 'rotate'] as const;
 export type Verb = (typeof VERBS)[number];
 
-/** One way to encrypt fields with Fernet. */
+/** One way to encrypt fields. */
 export interface Contestant {
   readonly name: string;
+  readonly version: string;
+  /** Whether it reads the others' tokens and they read its own; formats of their own are only compared in time. */
+  readonly speaksFernet: boolean;
   /** Nanoseconds of processor time for one value of so many bytes, over about so many; null for what it does not do. */
   measure(verb: Verb, bytes: number, values: number): Promise<number | null>;
   /** A token of the text, for the others to open. */
@@ -18,6 +21,13 @@ export interface Contestant {
 /** One value at a time, or a batch of them. */
 export type Work = Readonly<Partial<Record<Verb, (inputs: readonly string[]) => readonly string[]>>>;
 
+/** What a contestant in this process is called. */
+export interface Entry {
+  readonly name: string;
+  readonly version: string;
+  readonly speaksFernet?: boolean;
+}
+
 /** Different tokens in turn, so that no one token stays in a cache. */
 const BATCH_VALUES = 1000;
 const LARGE_BYTES = 16 * 1024;
@@ -26,7 +36,7 @@ const LARGE_BYTES = 16 * 1024;
  * Of all threads of this process, so that a collector of garbage that works beside it counts, and other processes do
  * not.
  */
-function processorNanoseconds(): number {
+export function processorNanoseconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) * 1000;
 }
@@ -34,12 +44,16 @@ function processorNanoseconds(): number {
 /** A contestant in this process; `work` takes a batch, which a single call is spread over by {@link each}. */
 export class OwnProcess implements Contestant {
   readonly name: string;
+  readonly version: string;
+  readonly speaksFernet: boolean;
   readonly #work: Work;
   /** Bytes → values and their tokens. */
   readonly #inputs = new Map<number, { readonly texts: string[]; readonly tokens: string[] }>();
 
-  constructor(name: string, work: Work) {
+  constructor({ name, version, speaksFernet = true }: Entry, work: Work) {
     this.name = name;
+    this.version = version;
+    this.speaksFernet = speaksFernet;
     this.#work = work;
   }
 

@@ -1,173 +1,97 @@
-/**
- * What a field costs: nanoseconds of processor time to encrypt, decrypt and rotate one value, beside other ways to do
- * it. All take turns, five rounds of them, so that whatever slows the machine slows each; medians are quoted, and
- * ratios are to be believed sooner than numbers. `npm run bench`; `npm run bench -- 100 1024` for some sizes only.
- */
-import { cpus } from 'node:os';
-import fernet from 'fernet';
-import { EncryptionService, Fernet, keyringFromEnv, MultiFernet } from 'fieldseal';
-import { type Contestant, each, OwnProcess, VERBS, type Verb } from './contestant.ts';
-import { NodeCryptoFernet } from './node-crypto-fernet.ts';
-import { openssl, pyca } from './other-process.ts';
+/** The benchmark's command: measures in one Node or several, judges, and writes or checks what was measured before. */
+import { fork } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Baseline, baselineOf, compare, describeFall } from './baseline.ts';
+import { describeMachine } from './machine.ts';
+import { nodeOf } from './npm-folder.ts';
+import { markdownOf, plotOf, terminalText } from './report.ts';
+import type { Run } from './run.ts';
+import { judge } from './targets.ts';
+import { HELP, parseTask, Refusal, type Task } from './task.ts';
 
-const SIZES = [16, 100, 1024, 64 * 1024];
-const ROUNDS = 5;
-const TURN_MS = 150;
-const TEXT = 'A field of one hundred characters: +49 170 1234567, Ada Lovelace, 12 St James Square, London SW1 4JH';
-const NPM = 'npm fernet 0.4';
-const SINGLE = 'Fernet';
-const BATCH = 'EncryptionService, batch';
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** The times of all: `${verb} ${bytes}` → name → nanoseconds, null for what was not measured. */
-type Times = Map<string, Map<string, number | null>>;
-
-async function contestants(key: string): Promise<Contestant[]> {
-  const secret = new fernet.Secret(key);
-  const plain = new NodeCryptoFernet(key);
-  const ours = new Fernet(key);
-  const multi = new MultiFernet([ours]);
-  const service = new EncryptionService(keyringFromEnv({ ENCRYPTION_KEY: key }));
-  const own = [
-    new OwnProcess(NPM, {
-      encrypt: each((text) => new fernet.Token({ secret }).encode(text)),
-      // No TTL, as with the others.
-      decrypt: each((token) => new fernet.Token({ secret, token, ttl: 0 }).decode()),
-    }),
-    new OwnProcess('node:crypto', {
-      encrypt: each((text) => plain.encrypt(text)),
-      decrypt: each((token) => plain.decrypt(token)),
-      rotate: each((token) => plain.encrypt(plain.decrypt(token))),
-    }),
-    new OwnProcess(SINGLE, {
-      encrypt: each((text) => ours.encrypt(text)),
-      decrypt: each((token) => ours.decrypt(token)),
-      rotate: each((token) => multi.rotate(token)),
-    }),
-    new OwnProcess('EncryptionService', {
-      encrypt: each((text) => service.encryptField(text)),
-      decrypt: each((token) => service.decryptField(token)),
-    }),
-    new OwnProcess(BATCH, {
-      encrypt: (texts) => service.encryptFields(texts) as string[],
-      decrypt: (tokens) => service.decryptFields(tokens) as string[],
-      rotate: (tokens) => service.rotateFields(tokens) as string[],
-    }),
-  ];
-  return [...own, ...[await pyca(key), await openssl(key)].filter((other) => other !== null)];
-}
-
-async function assertInteroperable(all: readonly Contestant[]): Promise<void> {
-  for (const writer of all) {
-    const token = await writer.seal(TEXT);
-    for (const reader of all) {
-      if ((await reader.open(token)) !== TEXT) {
-        throw new Error(`${reader.name} does not read the token of ${writer.name}`);
-      }
-    }
-  }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
-}
-
-async function measureAll(all: readonly Contestant[], verb: Verb, bytes: number): Promise<Map<string, number | null>> {
-  const turns = new Map<Contestant, { readonly values: number; readonly times: number[] }>();
-  for (const one of all) {
-    // Once to warm up, once to see how many values make a turn.
-    await one.measure(verb, bytes, bytes > 1024 ? 16 : 300);
-    const nanoseconds = await one.measure(verb, bytes, bytes > 1024 ? 16 : 300);
-    if (nanoseconds === null) continue;
-    turns.set(one, { values: Math.max(1, Math.ceil((TURN_MS * 1e6) / nanoseconds)), times: [] });
-  }
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const [one, { values, times }] of turns) {
-      const nanoseconds = (await one.measure(verb, bytes, values)) as number;
-      // The first round is still warming up.
-      if (round > 0) times.push(nanoseconds);
-    }
-  }
-  return new Map(
-    all.map((one) => {
-      const times = turns.get(one)?.times;
-      return [one.name, times ? median(times) : null];
-    }),
-  );
-}
-
-function print(all: readonly Contestant[], bytes: number, times: Times): void {
-  console.log(`\n${`${bytes} bytes`.padEnd(28)}${VERBS.map((verb) => verb.padStart(21)).join('')}`);
-  for (const { name } of all) {
-    const cells = VERBS.map((verb) => {
-      const row = times.get(`${verb} ${bytes}`);
-      const own = row?.get(name) ?? null;
-      if (own === null) return '–'.padStart(21);
-      const npm = row?.get(NPM) ?? null;
-      const factor = npm === null ? '' : `${(npm / own).toFixed(1)}×`;
-      return `${Math.round(own).toLocaleString('en')} ns${factor.padStart(8)}`.padStart(21);
+async function measureIn(major: string, sizes: readonly number[], rounds: number): Promise<Run> {
+  console.error(`Node ${major}:`);
+  const node = nodeOf(major);
+  if (!node) throw new Refusal(`npm could not bring Node ${major}`);
+  const child = fork(at('measure.ts'), ['--rounds', String(rounds), ...sizes.map(String)], {
+    execPath: node,
+    execArgv: ['--import', import.meta.resolve('tsx')],
+    // What was set for this Node's options may be unknown to that one.
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  return new Promise((resolve, reject) => {
+    let run: Run | null = null;
+    child.once('message', (message) => {
+      run = message as Run;
     });
-    console.log(`${name.padEnd(28)}${cells.join('')}`);
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (run) resolve(run);
+      else reject(new Refusal(`Node ${major} ended with exit code ${code} and measured nothing`));
+    });
+  });
+}
+
+function readBaseline(): Baseline {
+  try {
+    return JSON.parse(readFileSync(at('baseline.json'), 'utf8')) as Baseline;
+  } catch (cause) {
+    throw new Refusal('bench/baseline.json cannot be read; npm run bench -- --write makes it', { cause });
   }
 }
 
-/** A ratio that has to hold: how many times as long `slower` takes as `faster`, and at least how many it has to be. */
-interface Target {
-  readonly verb: Verb;
-  readonly bytes: number;
-  readonly slower: string;
-  readonly faster: string;
-  readonly least: number;
-}
-
-const PYCA = 'pyca/cryptography';
-const C = 'OpenSSL';
-const TARGETS: readonly Target[] = [
-  { verb: 'encrypt', bytes: 100, slower: NPM, faster: SINGLE, least: 30 },
-  { verb: 'decrypt', bytes: 100, slower: NPM, faster: SINGLE, least: 22 },
-  { verb: 'encrypt', bytes: 100, slower: PYCA, faster: SINGLE, least: 4.5 },
-  { verb: 'decrypt', bytes: 100, slower: PYCA, faster: SINGLE, least: 4.5 },
-  { verb: 'encrypt', bytes: 100, slower: PYCA, faster: BATCH, least: 9 },
-  { verb: 'decrypt', bytes: 100, slower: PYCA, faster: BATCH, least: 11 },
-  { verb: 'rotate', bytes: 100, slower: C, faster: BATCH, least: 1 / 2 },
-  { verb: 'encrypt', bytes: 65_536, slower: C, faster: SINGLE, least: 1 / 1.3 },
-  { verb: 'decrypt', bytes: 65_536, slower: C, faster: SINGLE, least: 1 / 1.3 },
-];
-
-/** Prints every target that could be measured. @returns whether all of those hold */
-function judge(all: readonly Contestant[], times: Times): boolean {
-  let holds = true;
-  console.log('\nTargets, as ratios within this run:');
-  for (const { verb, bytes, slower, faster, least } of TARGETS) {
-    const time = (start: string) => {
-      const one = all.find(({ name }) => name === start) ?? all.find(({ name }) => name.startsWith(start));
-      return (one && times.get(`${verb} ${bytes}`)?.get(one.name)) ?? null;
-    };
-    const [slow, fast] = [time(slower), time(faster)];
-    if (slow === null || fast === null) continue;
-    const ratio = slow / fast;
-    holds &&= ratio >= least;
-    const line = `${verb} ${bytes} bytes: ${slower} ÷ ${faster} = ${ratio.toFixed(2)}, at least ${least.toFixed(2)}`;
-    console.log(`${ratio >= least ? 'PASS' : 'FAIL'}  ${line}`);
+/** @returns whether nothing fell */
+async function check({ nodes, sizes, rounds }: Task): Promise<boolean> {
+  const baseline = readBaseline();
+  const unknown = nodes.filter((major) => !baseline.ratios[major]);
+  if (unknown.length > 0) {
+    const known = Object.keys(baseline.ratios).join(', ');
+    throw new Refusal(`bench/baseline.json has no ratios of Node ${unknown.join(', ')}; it has ${known}`);
   }
-  return holds;
+  let isWell = true;
+  for (const major of nodes) {
+    const compared = () => measureIn(major, sizes, rounds).then((run) => compare(run, baseline));
+    const first = await compared();
+    for (const what of first?.missing ?? []) console.log(`not measured here: ${what}`);
+    // What falls once may be the machine; what falls twice is us.
+    const again = first && first.falls.length > 0 ? await compared() : null;
+    const falls = again?.falls.filter(({ what }) => first?.falls.some((fall) => fall.what === what)) ?? [];
+    for (const fall of falls) console.log(`FELL  Node ${major}, ${describeFall(fall)}`);
+    if (falls.length === 0) console.log(`Node ${major}: no ratio fell more than 20% below the baseline`);
+    isWell &&= falls.length === 0;
+  }
+  if (!isWell) console.log(`The baseline is of ${baseline.date}, on ${baseline.machine}.`);
+  return isWell;
 }
 
-const asked = process.argv
-  .slice(2)
-  .map(Number)
-  .filter((bytes) => bytes > 0);
-const sizes = asked.length > 0 ? asked : SIZES;
-const all = await contestants(Fernet.generateKey());
+/** @returns whether all targets hold */
+async function measure({ nodes, sizes, rounds, mode }: Task): Promise<boolean> {
+  const runs: Run[] = [];
+  for (const major of nodes) {
+    const run = await measureIn(major, sizes, rounds);
+    console.log(terminalText(run));
+    runs.push(run);
+  }
+  if (mode === 'write') {
+    const [machine, date] = [describeMachine(), new Date().toISOString().slice(0, 10)];
+    writeFileSync(at('../docs/benchmarks.md'), markdownOf(runs, { machine, date }));
+    writeFileSync(at('../docs/benchmarks.svg'), plotOf(runs));
+    writeFileSync(at('baseline.json'), `${JSON.stringify(baselineOf(runs, machine, date), null, 2)}\n`);
+    console.log('\nWrote docs/benchmarks.md, docs/benchmarks.svg and bench/baseline.json.');
+  }
+  return runs.every((run) => judge(run).every(({ holds }) => holds));
+}
+
 try {
-  await assertInteroperable(all);
-  console.log(`Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} processors`);
-  console.log(`Processor time a value; median of ${ROUNDS} interleaved rounds; × = times faster than npm fernet.`);
-  const times: Times = new Map();
-  for (const bytes of sizes) {
-    for (const verb of VERBS) times.set(`${verb} ${bytes}`, await measureAll(all, verb, bytes));
-    print(all, bytes, times);
-  }
-  process.exitCode = judge(all, times) ? 0 : 1;
-} finally {
-  for (const one of all) one.close?.();
+  const task = parseTask(process.argv.slice(2), process.versions.node.split('.')[0] as string);
+  if (task.mode === 'help') console.log(HELP);
+  else process.exitCode = (await (task.mode === 'check' ? check(task) : measure(task))) ? 0 : 1;
+} catch (error) {
+  const isUsage = error instanceof TypeError && String((error as { code?: unknown }).code).startsWith('ERR_PARSE_ARGS');
+  if (!(error instanceof Refusal) && !isUsage) console.error(error);
+  else console.error(`bench: ${(error as Error).message}`);
+  process.exitCode = 2;
 }

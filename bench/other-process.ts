@@ -9,29 +9,38 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Contestant, Verb } from './contestant.ts';
+import { OPENSSL, PYCA } from './run.ts';
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** A program that answers each line with one; its first line is its name. */
+/** A program that answers each line with one; its first line is its version. */
 class OtherProcess implements Contestant {
   readonly name: string;
+  readonly version: string;
+  readonly speaksFernet = true;
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #lines: AsyncIterator<string>;
 
-  private constructor(name: string, process: ChildProcessWithoutNullStreams, lines: AsyncIterator<string>) {
+  private constructor(
+    name: string,
+    version: string,
+    process: ChildProcessWithoutNullStreams,
+    lines: AsyncIterator<string>,
+  ) {
     this.name = name;
+    this.version = version;
     this.#process = process;
     this.#lines = lines;
   }
 
-  static async start(command: string, args: readonly string[]): Promise<OtherProcess> {
+  static async start(name: string, command: string, args: readonly string[]): Promise<OtherProcess> {
     const child = spawn(command, args, {
       stdio: ['pipe', 'pipe', 'inherit'] as never,
     }) as ChildProcessWithoutNullStreams;
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const first = await lines.next();
     if (first.done) throw new Error(`${command} ended`);
-    return new OtherProcess(first.value, child, lines);
+    return new OtherProcess(name, first.value, child, lines);
   }
 
   async measure(verb: Verb, bytes: number, values: number): Promise<number> {
@@ -61,7 +70,7 @@ class OtherProcess implements Contestant {
 /** pyca/cryptography under the local python3; null where there is none. */
 export async function pyca(key: string): Promise<Contestant | null> {
   const python = spawnSync('python3', ['-c', 'import cryptography.fernet']);
-  return python.status === 0 ? OtherProcess.start('python3', [file('pyca.py'), key]) : null;
+  return python.status === 0 ? OtherProcess.start(PYCA, 'python3', [file('pyca.py'), key]) : null;
 }
 
 /**
@@ -73,7 +82,7 @@ export async function openssl(key: string): Promise<Contestant | null> {
   try {
     const program = join(folder, 'openssl');
     const compiler = spawnSync('cc', ['-O2', '-o', program, file('openssl.c'), '-lcrypto']);
-    return compiler.status === 0 ? await OtherProcess.start(program, [key]) : null;
+    return compiler.status === 0 ? await OtherProcess.start(OPENSSL, program, [key]) : null;
   } finally {
     // A program that runs keeps its file.
     rmSync(folder, { recursive: true });

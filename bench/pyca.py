@@ -1,5 +1,6 @@
 """Fernet of pyca/cryptography for the benchmark; reads and answers the commands that openssl.c describes."""
 
+import platform
 import sys
 import time
 
@@ -9,7 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 key = sys.argv[1]
 fernet = Fernet(key)
 multi = MultiFernet([fernet])
-print(f"pyca/cryptography {cryptography.__version__}", flush=True)
+print(f"{cryptography.__version__}, Python {platform.python_version()}", flush=True)
 
 for line in sys.stdin:
     verb, rest = line.rstrip("\n").split(" ", 1)
