@@ -5,7 +5,7 @@ import { databaseError } from '../store/database-error.js';
 import { describeRowKey, type KeyPart, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
 import type { BatchWork, Checkpoint, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
-import { contextOf, planOf, recordsOf } from './swept-row.js';
+import { contextOf, planOf, ReadRow, recordsOf } from './swept-row.js';
 import { type SweptTable, sweptColumns } from './swept-table.js';
 import type { Tally } from './tally.js';
 import { InvalidText, type StoredValue } from './transform.js';
@@ -25,6 +25,8 @@ type Cell = string | Buffer | bigint | number | null;
 
 /** Over an open file; its owner closes that by `close()`. */
 export class SqliteSweepDatabase implements SweepDatabase {
+  readonly batchMs = 20;
+  readonly readsAhead = false;
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement<unknown[], Cell[]>>();
 
@@ -186,7 +188,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
       const isSuspect = typeof cell === 'string' && cell.includes(REPLACEMENT);
       return isSuspect ? this.#exactText(table, part, key, columnIndex, cell) : cell;
     });
-    return { key, values, context: contextOf(table, part, key, values) };
+    return new ReadRow({ key, values }, (row) => contextOf(table, part, row.key, row.values));
   }
 
   #exactText(table: SweptTable, part: RangePart, key: RowKey, columnIndex: number, text: string): StoredValue {
