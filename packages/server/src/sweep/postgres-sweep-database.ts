@@ -53,6 +53,8 @@ interface BatchProgress {
 /** Over open sessions; their owner closes them. */
 export class PostgresSweepDatabase implements SweepDatabase {
   readonly batchMs = 100;
+  // Larger ones cost the collector of garbage, which copies what three of them hold, more than they save in round trips.
+  readonly batchRows = 1_000;
   readonly readsAhead = true;
   readonly #session: PostgresSession;
   readonly #reader: PostgresSession;

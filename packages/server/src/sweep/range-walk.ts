@@ -15,12 +15,12 @@ import type { SweptTable } from './swept-table.js';
 import type { Tally } from './tally.js';
 import type { Transform } from './transform.js';
 
-/** Rows of the first batch; later ones have as many as the database writes in its `batchMs`. */
-const FIRST_ROWS = 500;
-const FEWEST_ROWS = 50;
-const MOST_ROWS = 2_000;
+/** Rows of the first batch; later ones have as many as the database writes in its `batchMs`, and never fewer. */
+const FEWEST_ROWS = 500;
 /** Rows deciphered at once; in between other work of this process gets its turn. */
 const CHUNK_ROWS = 250;
+/** Of batches that are larger, only one is in memory at a time. */
+const MOST_AHEAD_CHARACTERS = 8 * 1024 * 1024;
 /** Each try has waited 5 seconds for the lock already. */
 const BUSY_TRIES = 12;
 
@@ -109,10 +109,19 @@ interface Batch {
   readonly works: readonly RowWork[] | null;
 }
 
+/** How much the values of rows take, in characters or bytes. */
+function characters(rows: readonly SweptRow[]): number {
+  let sum = 0;
+  for (const { values } of rows) {
+    for (const value of values) if (typeof value === 'string' || Buffer.isBuffer(value)) sum += value.length;
+  }
+  return sum;
+}
+
 /** How many rows a batch has next, when the last full one of `rows` took that long: at most twice as many, or half. */
-function nextRows(rows: number, tookMs: number, targetMs: number): number {
-  const factor = Math.min(2, Math.max(0.5, targetMs / tookMs));
-  return Math.min(MOST_ROWS, Math.max(FEWEST_ROWS, Math.round(rows * factor)));
+function nextRows(rows: number, tookMs: number, { batchMs, batchRows }: SweepDatabase): number {
+  const factor = Math.min(2, Math.max(0.5, batchMs / tookMs));
+  return Math.min(batchRows, Math.max(FEWEST_ROWS, Math.round(rows * factor)));
 }
 
 /**
@@ -130,8 +139,9 @@ export async function walkRange(
   const { table, part } = range;
   const { maxRowsPerSecond } = pace;
   const work = rowWork(table, ring, transform, { canStore: (text) => database.canStore(text), subjects });
-  const isAhead = database.readsAhead && maxRowsPerSecond === null;
-  let batchRows = FIRST_ROWS;
+  const isAhead = ({ rows, isLast }: Batch) =>
+    database.readsAhead && maxRowsPerSecond === null && !isLast && characters(rows) <= MOST_AHEAD_CHARACTERS;
+  let batchRows = FEWEST_ROWS;
   let readFrom = range.cursor === null ? null : decodeRowKey(range.cursor);
   let tally = range.tally;
   let reading: Promise<Batch> | null = null;
@@ -143,7 +153,7 @@ export async function walkRange(
       const startedMs = performance.now();
       const batch: Batch = await (preparing ?? prepared());
       const committing = commitBatch(batch);
-      preparing = isAhead && !batch.isLast ? quietly(prepared()) : null;
+      preparing = isAhead(batch) ? quietly(prepared()) : null;
       tally = await committing;
       if (batch.isLast) return tally;
       const waitMs =
@@ -153,8 +163,9 @@ export async function walkRange(
       else await setImmediate();
     }
   } finally {
-    // Nobody is to close a connection on which something is still asked.
-    await Promise.allSettled([reading, preparing]);
+    // Nobody is to close a connection on which something is still asked; what is being prepared may ask once more.
+    await Promise.allSettled([preparing]);
+    await Promise.allSettled([reading]);
   }
 
   function readOf(from: RowKey | null, limit: number): Promise<SweptRow[]> {
@@ -171,7 +182,7 @@ export async function walkRange(
   /** The next batch; meanwhile the one behind it is being read. */
   async function prepared(): Promise<Batch> {
     const batch = await (reading ?? read());
-    reading = isAhead && !batch.isLast ? quietly(read()) : null;
+    reading = isAhead(batch) ? quietly(read()) : null;
     await loadSubjects(context, table, batch.rows);
     const works: RowWork[] = [];
     for (let first = 0; first < batch.rows.length; first += CHUNK_ROWS) {
@@ -197,8 +208,8 @@ export async function walkRange(
       const startedMs = performance.now();
       try {
         const committed = await retryBusy(() => commit(rows, known, checkpoint));
-        if (!isLast) batchRows = nextRows(rows.length, performance.now() - startedMs, database.batchMs);
-        if (maxRowsPerSecond !== null) batchRows = Math.min(FIRST_ROWS, batchRows);
+        if (!isLast) batchRows = nextRows(rows.length, performance.now() - startedMs, database);
+        if (maxRowsPerSecond !== null) batchRows = Math.min(FEWEST_ROWS, batchRows);
         return committed;
       } catch (error) {
         if (!isUnprepared(error) || tries === BUSY_TRIES) throw error;

@@ -26,9 +26,12 @@ type Cell = string | Buffer | bigint | number | null;
 /** Over an open file; its owner closes that by `close()`. */
 export class SqliteSweepDatabase implements SweepDatabase {
   readonly batchMs = 20;
+  readonly batchRows = 4_000;
   readonly readsAhead = false;
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement<unknown[], Cell[]>>();
+  /** The guarded write of each shape of row. */
+  readonly #writes = new Map<SweptTable, Map<string, Database.Statement<unknown[], Cell[]>>>();
 
   constructor(db: Database.Database) {
     this.#db = db;
@@ -123,16 +126,34 @@ export class SqliteSweepDatabase implements SweepDatabase {
 
   #write(table: SweptTable, part: RangePart, { key, values }: SweptRow, { changes }: RowWork): boolean {
     if (changes.length === 0) return true;
-    const columns = sweptColumns(table).map(quoteName);
-    const set = changes.map(({ columnIndex }) => `${columns[columnIndex]} = ?`).join(', ');
-    const guard = values.map((value, i) => guardOf(columns[i] as string, value));
-    const sql = `UPDATE ${quoteName(table.name)} SET ${set} WHERE ${[keyCondition(table, part, key), ...guard].join(' AND ')}`;
-    const parameters = [
-      ...changes.map(({ value }) => value),
-      ...key.map(({ value }) => value),
-      ...values.map((value) => (value instanceof InvalidText ? value.bytes : value)),
-    ];
-    return this.#statement(sql).run(...parameters).changes === 1;
+    const parameters: unknown[] = [];
+    // What of a row decides its statement; most rows of a table have the same.
+    let shape: string = part;
+    for (const { columnIndex, value } of changes) {
+      parameters.push(value);
+      shape += ` ${columnIndex}`;
+    }
+    for (const { type, value } of key) {
+      parameters.push(value);
+      shape += ` ${type}`;
+    }
+    for (const value of values) {
+      parameters.push(value instanceof InvalidText ? value.bytes : value);
+      shape += value instanceof InvalidText ? ' invalid' : ` ${value === null ? 'null' : storageClass(value)}`;
+    }
+    const writes = this.#writes.get(table) ?? new Map<string, Database.Statement<unknown[], Cell[]>>();
+    this.#writes.set(table, writes);
+    let statement = writes.get(shape);
+    if (!statement) {
+      const columns = sweptColumns(table).map(quoteName);
+      const set = changes.map(({ columnIndex }) => `${columns[columnIndex]} = ?`).join(', ');
+      const guard = values.map((value, i) => guardOf(columns[i] as string, value));
+      statement = this.#statement(
+        `UPDATE ${quoteName(table.name)} SET ${set} WHERE ${[keyCondition(table, part, key), ...guard].join(' AND ')}`,
+      );
+      writes.set(shape, statement);
+    }
+    return statement.run(...parameters).changes === 1;
   }
 
   #recordFailure(table: SweptTable, row: SweptRow, failure: RowWork['failures'][number], runId: number): void {

@@ -58,6 +58,8 @@ export interface SweepDatabase {
   canStore(text: string): boolean;
   /** How long a batch may hold its locks, in milliseconds: its rows' on PostgreSQL, the whole file's on SQLite. */
   readonly batchMs: number;
+  /** How many rows a batch has at most. */
+  readonly batchRows: number;
   /** Whether one batch can be read while another is written. */
   readonly readsAhead: boolean;
   /** The next `limit` rows behind `cursor` (null: from the beginning), in the order of the key; fewer only at the end. */

@@ -209,6 +209,21 @@ describe('a batch', () => {
     });
   });
 
+  it('is one statement, and several in a transaction where a row moved on', async () => {
+    await withPostgresSweep({ sql: THREE }, async (sweep) => {
+      const lastStatement = async () => {
+        const sql = `SELECT query FROM pg_stat_activity
+          WHERE application_name = 'fieldseal sweep' AND datname = current_database()`;
+        return String((await sweep.rows(sql))[0]?.[0]);
+      };
+      await encryptBatch(sweep);
+      expect(await lastStatement()).toMatch(/^WITH g /);
+      await sweep.client.query("UPDATE t SET c = 'again'");
+      await encryptBatch(sweep, "UPDATE t SET c = 'later' WHERE id = 2");
+      expect(await lastStatement()).toBe('COMMIT');
+    });
+  });
+
   it('keeps its counts while the run’s own row is written by another process', async () => {
     const sql = `${TABLE} INSERT INTO t SELECT i, 'n' || i FROM generate_series(1, 400) i`;
     await withPostgresSweep({ sql }, async (sweep) => {
