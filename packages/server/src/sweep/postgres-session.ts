@@ -79,6 +79,15 @@ export class PostgresSession {
     return this.#again(async () => this.#run(await this.#connected(), sql, parameters));
   }
 
+  /**
+   * Runs one statement once, which is a transaction of its own.
+   * @param refusals SQLSTATEs of errors after which it changed nothing, and the answer is null
+   * @throws ConnectionLost also when it may have taken place
+   */
+  async once(sql: string, parameters: readonly unknown[], refusals: readonly string[]): Promise<PostgresRow[] | null> {
+    return this.#run(await this.#connected(), sql, parameters, refusals);
+  }
+
   /** Runs a statement that may take any time, such as a look at every row. */
   async queryAtLength(sql: string, parameters: readonly unknown[] = []): Promise<PostgresRow[]> {
     return this.#again(() =>
@@ -177,10 +186,18 @@ export class PostgresSession {
     client.end().catch(() => undefined);
   }
 
-  async #run(client: pg.Client, sql: string, parameters: readonly unknown[]): Promise<PostgresRow[]> {
+  async #run(client: pg.Client, sql: string, parameters: readonly unknown[]): Promise<PostgresRow[]>;
+  async #run(
+    client: pg.Client,
+    sql: string,
+    parameters: readonly unknown[],
+    refusals: readonly string[],
+  ): Promise<PostgresRow[] | null>;
+  async #run(client: pg.Client, sql: string, parameters: readonly unknown[], refusals: readonly string[] = []) {
     try {
       return (await client.query<PostgresRow>(sql, [...parameters])).rows;
     } catch (error) {
+      if (error instanceof pg.DatabaseError && refusals.includes(error.code ?? '')) return null;
       const told = databaseError(error, this.#options.name);
       if (!isConnectionLost(error)) throw told;
       this.#drop(client);

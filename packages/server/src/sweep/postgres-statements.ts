@@ -1,10 +1,16 @@
 /** The SQL that a PostgreSQL sweep runs on an application's tables. Keys and values travel as text, NULL aside. */
 import type { Stored } from 'fieldseal';
+import type { RecordCounts } from '../store/store.js';
+import { type IntegerType, integerArray, textArray, xidArray } from './postgres-arrays.js';
 import type { KeyPart, RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
+import type { SweptRow } from './sweep-database.js';
 import { recordsOf } from './swept-row.js';
 import { type PostgresSweptTable, sweptColumns } from './swept-table.js';
 import type { StoredValue } from './transform.js';
+
+/** How long a run is its driver's after each batch. */
+const LEASE_MS = 15_000;
 
 /** A statement and what it is run with. */
 export interface Statement {
@@ -40,8 +46,12 @@ function shownText(value: StoredValue | Stored | null): string | null {
 export function valuesOf(table: PostgresSweptTable, row: Record<string, unknown>): (StoredValue | null)[] {
   return sweptColumns(table).map((_, i) => {
     const text = row[`v${i}`] as string | null;
-    return text !== null && isBytes(table, i) ? Buffer.from(text.slice(2), 'hex') : text;
+    return text !== null && isBytes(table, i) ? bytesOf(text) : text;
   });
+}
+
+function bytesOf(hex: string): Buffer {
+  return Buffer.from(hex.slice(2), 'hex');
 }
 
 /** A key part as the database's own text. */
@@ -51,10 +61,11 @@ function keyText({ value }: KeyPart): string {
 
 /** The key in the columns `k0`, `k1`… of a row, as {@link keyText} takes it back. */
 export function keyOf({ keys }: PostgresSweptTable, row: Record<string, unknown>): RowKey {
-  return keys.map(({ isInteger }, i): KeyPart => {
-    const text = String(row[`k${i}`]);
-    return isInteger ? { type: 'integer', value: BigInt(text) } : { type: 'text', value: Buffer.from(text, 'utf8') };
-  });
+  return keys.map(({ isInteger }, i) => keyPart(isInteger, String(row[`k${i}`])));
+}
+
+function keyPart(isInteger: boolean, text: string): KeyPart {
+  return isInteger ? { type: 'integer', value: BigInt(text) } : { type: 'text', value: Buffer.from(text, 'utf8') };
 }
 
 function selectedKeys({ keys }: PostgresSweptTable): string {
@@ -78,15 +89,61 @@ function next(table: PostgresSweptTable, columns: string, cursor: RowKey | null,
   };
 }
 
-/** Keys as `k0`…, values as `v0`…. */
+/** Of longer values a driver's rows are no slower, and take no more memory than they have to. */
+const LONG_BYTES = 8 * 1024;
+
+/**
+ * The next rows in one row, which {@link rowsOf} takes apart: a JSON array for each column. A driver is several times as
+ * long about a row as JSON is about an entry. Where a value is `long`, all rows have to be asked for as {@link selectNextRows}.
+ */
 export function selectNext(table: PostgresSweptTable, cursor: RowKey | null, limit: number): Statement {
-  return next(table, selectedValues(table), cursor, limit);
+  const { sql, parameters } = selectNextRows(table, cursor, limit);
+  const values = sweptColumns(table).map((_, i) => `v${i}`);
+  const isLong = values.map((value) => `octet_length(${value}) > ${LONG_BYTES}`).join(' OR ');
+  const short = (value: string) => `CASE WHEN octet_length(${value}) <= ${LONG_BYTES} THEN ${value} END`;
+  const columns = [
+    ...[...keyNames(table), 'x'].map((column) => `json_agg(${column})::text AS ${column}`),
+    ...values.map((value) => `json_agg(${short(value)})::text AS ${value}`),
+  ];
+  return {
+    sql: `SELECT coalesce(bool_or(${isLong}), false) AS long, ${columns.join(', ')} FROM (${sql}) AS n`,
+    parameters,
+  };
 }
 
-/** Keys as `k0`…, and how many records the row has as `records`. */
+/** The next rows: keys as `k0`…, values as `v0`…, `xmin` as `x`. */
+export function selectNextRows(table: PostgresSweptTable, cursor: RowKey | null, limit: number): Statement {
+  return next(table, `${selectedValues(table)}, t.xmin::text AS x`, cursor, limit);
+}
+
+/** The rows in an answer to {@link selectNext}. */
+export function rowsOf(table: PostgresSweptTable, answer: Record<string, unknown>): Omit<SweptRow, 'context'>[] {
+  const column = (name: string) => JSON.parse((answer[name] as string | null) ?? '[]') as (string | null)[];
+  const keys = table.keys.map(({ isInteger }, i) => column(`k${i}`).map((text) => keyPart(isInteger, text as string)));
+  const values = sweptColumns(table).map((_, i) => {
+    const texts = column(`v${i}`);
+    return isBytes(table, i) ? texts.map((text) => text && bytesOf(text)) : texts;
+  });
+  return column('x').map((rowVersion, row) => ({
+    key: keys.map((parts) => parts[row] as KeyPart),
+    values: values.map((cells) => cells[row] as StoredValue | null),
+    rowVersion: rowVersion as string,
+  }));
+}
+
+/** How many `rows` there are next, how many `records` they have, and the key of the last as `k0`…. */
 export function selectCounts(table: PostgresSweptTable, cursor: RowKey | null, limit: number): Statement {
   const records = recordsOf(table, (column) => `t.${quoteName(column)}`);
-  return next(table, `${records} AS records`, cursor, limit);
+  const { sql, parameters } = next(table, `${records} AS records`, cursor, limit);
+  const last = keyNames(table).map((key) => `(array_agg(${key}))[count(*)] AS ${key}`);
+  return {
+    sql: `SELECT count(*)::int AS rows, sum(records) AS records, ${last.join(', ')} FROM (${sql}) AS n`,
+    parameters,
+  };
+}
+
+function keyNames({ keys }: PostgresSweptTable): string[] {
+  return keys.map((_, i) => `k${i}`);
 }
 
 /** The keys of some rows as one array a column, from parameter `first` on, and the join of `t` with them. */
@@ -125,20 +182,131 @@ export function guardedUpdate(
   const bytes = (columnIndex: number) => `${textOf(table, columnIndex)} COLLATE "C"`;
   const values = [...columns.map((_, i) => `o${i}`), ...columnIndexes.map((_, i) => `n${i}`)];
   const valueArrays = values.map((_, i) => `$${names.length + i + 1}::text[]`);
-  const set = columnIndexes.map((columnIndex, i) => {
-    return `${quoteName(columns[columnIndex] as string)} = v.n${i}${isBytes(table, columnIndex) ? '::bytea' : ''}`;
-  });
+  const { set, isStored } = assignment(table, columnIndexes);
   const guard = columns.map((_, i) => `${bytes(i)} IS NOT DISTINCT FROM v.o${i}`);
-  const isStored = columnIndexes.map((columnIndex, i) => `${bytes(columnIndex)} IS NOT DISTINCT FROM v.n${i}`);
   return {
-    sql: `UPDATE ONLY ${table.sqlName} AS t SET ${set.join(', ')}
+    sql: `UPDATE ONLY ${table.sqlName} AS t SET ${set}
       FROM unnest(${[...arrays, ...valueArrays].join(', ')}) WITH ORDINALITY AS v (${[...names, ...values, 'i'].join(', ')})
       WHERE ${[condition, ...guard].join(' AND ')}
-      RETURNING v.i::int AS i, (${isStored.join(' AND ')}) AS stored`,
+      RETURNING v.i::int AS i, ${isStored} AS stored`,
     parameters: [
       ...parameters,
       ...columns.map((_, i) => rows.map((row) => shownText(row.values[i] as StoredValue | null))),
       ...columnIndexes.map((_, i) => rows.map(({ changes }) => shownText(changes[i]?.value ?? null))),
     ],
   };
+}
+
+/** The names of the service's tables that a batch writes to. */
+export interface OwnNames {
+  readonly runs: string;
+  readonly ranges: string;
+  readonly failures: string;
+}
+
+/** Rows of which the same columns change. */
+export interface WriteGroup {
+  readonly columnIndexes: readonly number[];
+  readonly rows: readonly (RowWrite & { readonly rowVersion: string })[];
+}
+
+/** All that a batch writes. */
+export interface BatchWrite {
+  readonly groups: readonly WriteGroup[];
+  readonly failures: readonly { readonly column: string; readonly key: string; readonly reason: string }[];
+  readonly runId: number;
+  readonly fence: number;
+  readonly rangeId: number;
+  readonly cursor: string | null;
+  readonly state: string;
+  /** JSON. */
+  readonly counts: string;
+  readonly run: RecordCounts;
+}
+
+/** What {@link batchStatement} fails with when it wrote nothing because not every row took its write: `division_by_zero`. */
+export const MISSED = '22012';
+
+/**
+ * A whole batch as one statement, which holds its locks for no longer than the database takes: the fence, the rows, the
+ * failures, the checkpoint. Each row is written only while it is the version that was read, by its key and `xmin`. That
+ * guards the whole row, and so at least what comparing all of its values would: every change of a row gives it the `xmin`
+ * of its transaction, of which no other version was ever visible. Freezing leaves the column as it is (since PostgreSQL
+ * 9.4), and where anything else changed it the guard would only refuse. Fails with {@link MISSED} and changes nothing
+ * unless every row is written, and stored as it was given; one row back, or none when the fence is not the run's any more.
+ */
+export function batchStatement(table: PostgresSweptTable, own: OwnNames, write: BatchWrite): Statement {
+  const parameters: unknown[] = [];
+  const given = (value: unknown) => `$${parameters.push(value)}`;
+  const { runId, fence, rangeId, cursor, state, counts, run, groups, failures } = write;
+  const holds = `id = ${given(runId)} AND fence = ${given(fence)} AND rotation_status = 'in_progress'`;
+  const parts = [`g AS MATERIALIZED (SELECT id FROM ${own.runs} WHERE ${holds} FOR NO KEY UPDATE)`];
+  for (const [i, group] of groups.entries()) parts.push(`u${i} AS (${versionGuarded(table, group, given)})`);
+  const written = groups.map((_, i) => `SELECT stored FROM u${i}`).join(' UNION ALL ');
+  const expected = groups.reduce((sum, { rows }) => sum + rows.length, 0);
+  const all =
+    written && `AND 1 / ((SELECT count(*) FILTER (WHERE stored) FROM (${written}) AS u) = ${expected})::int = 1`;
+  if (failures.length > 0) {
+    const arrays = (['column', 'key', 'reason'] as const).map((name) => {
+      return `${given(failures.map((failure) => failure[name]))}::text[]`;
+    });
+    parts.push(`f AS (INSERT INTO ${own.failures} (run_id, table_name, column_name, primary_key, reason)
+      SELECT g.id, ${given(table.name)}, v.* FROM g, unnest(${arrays.join(', ')}) AS v ON CONFLICT DO NOTHING)`);
+  }
+  parts.push(`r AS (UPDATE ${own.ranges} AS r SET cursor = ${given(cursor)}, counts = ${given(counts)}, state = ${given(state)}
+    FROM g WHERE r.id = ${given(rangeId)})`);
+  return {
+    sql: `WITH ${parts.join(',\n')} ${checkpointRun(own, run, given)} FROM g WHERE n.id = g.id ${all} RETURNING n.id`,
+    parameters,
+  };
+}
+
+/** The update of some rows of {@link batchStatement}: one row back for each, `stored`. */
+function versionGuarded(
+  table: PostgresSweptTable,
+  { columnIndexes, rows }: WriteGroup,
+  given: (value: unknown) => string,
+): string {
+  const keys = table.keys.map(({ column, castType, isInteger }, i) => {
+    const name = `t.${quoteName(column)}`;
+    const parts = rows.map(({ key }) => key[i] as KeyPart);
+    if (!isInteger) {
+      const array = `${given(textArray(parts.map(keyText)))}::text[]`;
+      return { array, condition: `${name} = v.k${i}::${castType}` };
+    }
+    const integers = integerArray(
+      castType as IntegerType,
+      parts.map(({ value }) => value as bigint),
+    );
+    return { array: `${given(integers)}::${castType}[]`, condition: `${name} = v.k${i}` };
+  });
+  const values = columnIndexes.map((_, i) => {
+    return `${given(textArray(rows.map(({ changes }) => shownText(changes[i]?.value ?? null))))}::text[]`;
+  });
+  const versions = `${given(xidArray(rows.map(({ rowVersion }) => rowVersion)))}::xid[]`;
+  const names = [...keyNames(table), ...columnIndexes.map((_, i) => `n${i}`), 'x'];
+  const { set, isStored } = assignment(table, columnIndexes);
+  return `UPDATE ONLY ${table.sqlName} AS t SET ${set}
+    FROM g, unnest(${[...keys.map(({ array }) => array), ...values, versions].join(', ')}) AS v (${names.join(', ')})
+    WHERE ${keys.map(({ condition }) => condition).join(' AND ')} AND t.xmin = v.x RETURNING ${isStored} AS stored`;
+}
+
+/** The new values `v.n0`… for some columns, and whether the database stored just those. */
+function assignment(table: PostgresSweptTable, columnIndexes: readonly number[]) {
+  const columns = sweptColumns(table);
+  const set = columnIndexes.map((columnIndex, i) => {
+    return `${quoteName(columns[columnIndex] as string)} = v.n${i}${isBytes(table, columnIndex) ? '::bytea' : ''}`;
+  });
+  const isStored = columnIndexes.map(
+    (columnIndex, i) => `${textOf(table, columnIndex)} COLLATE "C" IS NOT DISTINCT FROM v.n${i}`,
+  );
+  return { set: set.join(', '), isStored: `(${isStored.join(' AND ')})` };
+}
+
+/** The run's counts, and its lease from now on; a `FROM` may follow. */
+export function checkpointRun(own: OwnNames, counts: RecordCounts, given: (value: unknown) => string): string {
+  const { total, rotated, current, skipped, failed } = counts;
+  return `UPDATE ${own.runs} AS n SET total_records = greatest(n.total_records, ${given(total)}), rotated_records = ${given(rotated)},
+    current_records = ${given(current)}, skipped_records = ${given(skipped)}, failed_records = ${given(failed)},
+    updated_at = clock_timestamp(), lease_until = floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint + ${LEASE_MS}`;
 }

@@ -7,30 +7,42 @@ import {
   isBusy,
   longerWait,
   type PostgresQuery,
+  type PostgresRow,
   type PostgresSession,
 } from './postgres-session.js';
 import {
+  type BatchWrite,
+  batchStatement,
+  checkpointRun,
   guardedUpdate,
   keyOf,
+  MISSED,
+  type OwnNames,
+  rowsOf,
   type Statement,
   selectCounts,
   selectLocked,
   selectNext,
+  selectNextRows,
   valuesOf,
+  type WriteGroup,
 } from './postgres-statements.js';
 import { describeRowKey, encodeRowKey, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
 import type { BatchWork, Checkpoint, RangePart, SweepDatabase, SweptRow } from './sweep-database.js';
-import { contextOf, type PlannedRow, planOf } from './swept-row.js';
+import { contextOf, type PlannedRow, planOf, ReadRow } from './swept-row.js';
 import { type PostgresSweptTable, type SweptTable, sweptColumns } from './swept-table.js';
 import type { Tally } from './tally.js';
 
-const LEASE_MS = 15_000;
 /** How often a row is written in all before it counts as skipped. */
 const TRIES = 3;
 const FIRST_WAIT_MS = 10;
 /** How many connections in a row one batch may lose. */
 const CONNECTIONS = 5;
+/** After these a batch is written step by step: a row was changed meanwhile, or the table has rules (`feature_not_supported`). */
+const REFUSALS = [MISSED, '0A000'];
+/** Sets of changed columns that one statement writes; each is a part of it. */
+const MOST_GROUPS = 8;
 
 /** How far a batch is that is committed in parts. */
 interface BatchProgress {
@@ -38,18 +50,32 @@ interface BatchProgress {
   readonly tally: Tally;
 }
 
-/** Over an open session; its owner closes that by `close()`. */
+/** Over open sessions; their owner closes them. */
 export class PostgresSweepDatabase implements SweepDatabase {
+  readonly batchMs = 100;
+  // Larger ones cost the collector of garbage, which copies what three of them hold, more than they save in round trips.
+  readonly batchRows = 1_000;
+  readonly readsAhead = true;
   readonly #session: PostgresSession;
-  readonly #schema: string;
+  readonly #reader: PostgresSession;
+  readonly #own: OwnNames;
   readonly #tables: ReadonlyMap<string, PostgresSweptTable>;
   /** Batches of which a part is committed: when the rest meets a lock for long, the same rows are given again. */
   readonly #begun = new WeakMap<readonly SweptRow[], BatchProgress>();
 
-  /** @param schema where the service's tables are */
-  constructor(session: PostgresSession, schema: string, tables: readonly PostgresSweptTable[]) {
+  /**
+   * @param schema where the service's tables are
+   * @param reader another session, so that the next rows come while a batch is written
+   */
+  constructor(session: PostgresSession, schema: string, tables: readonly PostgresSweptTable[], reader = session) {
     this.#session = session;
-    this.#schema = schema;
+    this.#reader = reader;
+    const own = (table: string) => `${quoteName(schema)}.${table}`;
+    this.#own = {
+      runs: own('encryption_key_rotations'),
+      ranges: own('sweep_ranges'),
+      failures: own('sweep_failures'),
+    };
     this.#tables = new Map(tables.map((table) => [table.name, table]));
   }
 
@@ -59,7 +85,15 @@ export class PostgresSweepDatabase implements SweepDatabase {
 
   async read({ name }: SweptTable, _part: RangePart, cursor: RowKey | null, limit: number): Promise<SweptRow[]> {
     const table = this.#table(name);
-    return (await this.#query(selectNext(table, cursor, limit))).map((row) => toRow(table, row));
+    const ask = ({ sql, parameters }: Statement) => this.#reader.query(sql, parameters);
+    const context = bound(table);
+    const [answer] = (await ask(selectNext(table, cursor, limit))) as [PostgresRow];
+    if (answer['long'] === false) return rowsOf(table, answer).map((row) => new ReadRow(row, context));
+    const rows = await ask(selectNextRows(table, cursor, limit));
+    return rows.map((row) => {
+      const read = { key: keyOf(table, row), values: valuesOf(table, row), rowVersion: String(row['x']) };
+      return new ReadRow(read, context);
+    });
   }
 
   async count(
@@ -69,10 +103,10 @@ export class PostgresSweepDatabase implements SweepDatabase {
     limit: number,
   ): Promise<{ records: number; last: RowKey } | null> {
     const table = this.#table(name);
-    const rows = await this.#query(selectCounts(table, cursor, limit));
-    const last = rows.at(-1);
-    if (!last) return null;
-    return { records: rows.reduce((sum, { records }) => sum + Number(records), 0), last: keyOf(table, last) };
+    const { sql, parameters } = selectCounts(table, cursor, limit);
+    const [answer] = await this.#reader.query(sql, parameters);
+    if (!answer || answer['rows'] === 0) return null;
+    return { records: Number(answer['records']), last: keyOf(table, answer) };
   }
 
   /**
@@ -90,7 +124,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
     let { done, tally } = this.#begun.get(rows) ?? { done: 0, tally: checkpoint.tally };
     // The cryptography happens here, before any lock is taken.
     const first = done;
-    const planned = planOf(rows.slice(first), work);
+    const planned = planOf(first === 0 ? rows : rows.slice(first), work);
     let size = Math.max(1, rows.length - done);
     let waitMs = FIRST_WAIT_MS;
     let stuckSinceMs = performance.now();
@@ -129,21 +163,25 @@ export class PostgresSweepDatabase implements SweepDatabase {
     return this.#tables.get(name) as PostgresSweptTable;
   }
 
-  #query({ sql, parameters }: Statement) {
-    return this.#session.query(sql, parameters);
-  }
-
-  /** One transaction; after a lost connection it is found out whether it took place, and done again if it did not. */
+  /** As one statement, or as one transaction; after a lost connection it is found out whether it took place, and done again if it did not. */
   async #commitPiece(
     table: PostgresSweptTable,
     planned: readonly PlannedRow[],
     work: BatchWork,
     checkpoint: Checkpoint,
   ): Promise<Tally> {
+    const write = writeAtOnce(table, planned);
+    let isAtOnce = write !== null;
     for (let connections = 1; ; connections++) {
       // Counted in a copy: a transaction that fails leaves the counts where the checkpoint is.
       const tally = structuredClone(checkpoint.tally);
       try {
+        if (write && isAtOnce) {
+          for (const { work: done } of planned) done.count(tally);
+          if (await this.#writeAtOnce(table, write, checkpoint, tally)) return tally;
+          isAtOnce = false;
+          continue;
+        }
         await this.#session.transaction(async (query) => {
           await this.#lockRun(query, checkpoint);
           const settled = await this.#writeRows(query, table, planned, work);
@@ -160,12 +198,26 @@ export class PostgresSweepDatabase implements SweepDatabase {
     }
   }
 
+  /** False: it could not be written so, and nothing was. */
+  async #writeAtOnce(
+    table: PostgresSweptTable,
+    write: Pick<BatchWrite, 'groups' | 'failures'>,
+    checkpoint: Checkpoint,
+    tally: Tally,
+  ): Promise<boolean> {
+    const { runCounts, done, ...place } = checkpoint;
+    const counted = { ...place, ...checkpointOf(checkpoint, tally), run: runCounts(tally) };
+    const { sql, parameters } = batchStatement(table, this.#own, { ...write, ...counted });
+    const written = await this.#session.once(sql, parameters, REFUSALS);
+    if (written?.length === 0) throw lost(checkpoint.runId);
+    return written !== null;
+  }
+
   /** A stopped run and a successor wait here for the batch, or the batch finds that they were first. */
   async #lockRun(query: PostgresQuery, { runId, fence }: Checkpoint): Promise<void> {
-    const sql = `SELECT FROM ${this.#own('encryption_key_rotations')}
+    const sql = `SELECT FROM ${this.#own.runs}
       WHERE id = $1 AND fence = $2 AND rotation_status = 'in_progress' FOR NO KEY UPDATE`;
-    if ((await query(sql, [runId, fence])).length === 1) return;
-    throw new FieldsealError('ERR_RUN_LOST', `Run ${runId} was stopped or taken over by another process.`);
+    if ((await query(sql, [runId, fence])).length !== 1) throw lost(runId);
   }
 
   /**
@@ -173,6 +225,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
    * write even so (a trigger may refuse it) is skipped. Rows that are gone are left out of the answer.
    */
   async #writeRows(query: PostgresQuery, table: PostgresSweptTable, planned: readonly PlannedRow[], work: BatchWork) {
+    const context = bound(table);
     const settled: (PlannedRow & { isSkipped: boolean })[] = [];
     let open = planned;
     for (let tries = 1; ; tries++) {
@@ -185,7 +238,9 @@ export class PostgresSweepDatabase implements SweepDatabase {
         [...missed].map(({ row }) => row),
       );
       open = planOf(
-        (await query(sql, parameters)).map((cells) => toRow(table, cells)),
+        (await query(sql, parameters)).map(
+          (cells) => new ReadRow({ key: keyOf(table, cells), values: valuesOf(table, cells) }, context),
+        ),
         work,
       );
     }
@@ -197,13 +252,8 @@ export class PostgresSweepDatabase implements SweepDatabase {
     table: PostgresSweptTable,
     planned: readonly PlannedRow[],
   ): Promise<Set<PlannedRow>> {
-    const bySet = new Map<string, PlannedRow[]>();
-    for (const row of planned.filter(({ work }) => work.changes.length > 0)) {
-      const set = row.work.changes.map(({ columnIndex }) => columnIndex).join();
-      bySet.set(set, [...(bySet.get(set) ?? []), row]);
-    }
     const missed = new Set<PlannedRow>();
-    for (const rows of bySet.values()) {
+    for (const rows of bySetOfColumns(planned)) {
       const columnIndexes = (rows[0] as PlannedRow).work.changes.map(({ columnIndex }) => columnIndex);
       const writes = rows.map(({ row: { key, values }, work: { changes } }) => ({ key, values, changes }));
       const { sql, parameters } = guardedUpdate(table, columnIndexes, writes);
@@ -226,16 +276,10 @@ export class PostgresSweepDatabase implements SweepDatabase {
     settled: readonly PlannedRow[],
     runId: number,
   ): Promise<void> {
-    const failures = settled.flatMap(({ row, work }) =>
-      work.failures.map(({ columnIndex, reason }) => ({
-        column: sweptColumns(table)[columnIndex],
-        key: describeRowKey(row.key),
-        reason,
-      })),
-    );
+    const failures = failuresOf(table, settled);
     if (failures.length === 0) return;
     await query(
-      `INSERT INTO ${this.#own('sweep_failures')} (run_id, table_name, column_name, primary_key, reason)
+      `INSERT INTO ${this.#own.failures} (run_id, table_name, column_name, primary_key, reason)
        SELECT $1, $2, v.* FROM unnest($3::text[], $4::text[], $5::text[]) AS v ON CONFLICT DO NOTHING`,
       [
         runId,
@@ -247,41 +291,88 @@ export class PostgresSweepDatabase implements SweepDatabase {
     );
   }
 
-  async #checkpoint(query: PostgresQuery, { runId, rangeId, cursor, done, runCounts }: Checkpoint, tally: Tally) {
-    const { total, rotated, current, skipped, failed } = runCounts(tally);
-    await query(
-      `UPDATE ${this.#own('encryption_key_rotations')} SET total_records = greatest(total_records, $2), rotated_records = $3,
-         current_records = $4, skipped_records = $5, failed_records = $6, updated_at = clock_timestamp(),
-         lease_until = floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint + ${LEASE_MS}
-       WHERE id = $1`,
-      [runId, total, rotated, current, skipped, failed],
-    );
-    await query(`UPDATE ${this.#own('sweep_ranges')} SET cursor = $2, counts = $3, state = $4 WHERE id = $1`, [
-      rangeId,
+  async #checkpoint(query: PostgresQuery, checkpoint: Checkpoint, tally: Tally) {
+    const parameters: unknown[] = [];
+    const given = (value: unknown) => `$${parameters.push(value)}`;
+    const sql = checkpointRun(this.#own, checkpoint.runCounts(tally), given);
+    await query(`${sql} WHERE n.id = ${given(checkpoint.runId)}`, parameters);
+    const { cursor, counts, state } = checkpointOf(checkpoint, tally);
+    await query(`UPDATE ${this.#own.ranges} SET cursor = $2, counts = $3, state = $4 WHERE id = $1`, [
+      checkpoint.rangeId,
       cursor,
-      JSON.stringify(tally),
-      done ? 'done' : 'open',
+      counts,
+      state,
     ]);
   }
 
   /** Whether the range stands where this checkpoint would have put it. */
-  async #tookPlace({ rangeId, cursor, done }: Checkpoint, tally: Tally): Promise<boolean> {
+  async #tookPlace(checkpoint: Checkpoint, tally: Tally): Promise<boolean> {
+    // The lost connection's statement may still be at work: its lock on the run is waited for.
+    await this.#session.query(`SELECT FROM ${this.#own.runs} WHERE id = $1 FOR NO KEY UPDATE`, [checkpoint.runId]);
+    const { cursor, counts, state } = checkpointOf(checkpoint, tally);
     const rows = await this.#session.query(
-      `SELECT FROM ${this.#own('sweep_ranges')} WHERE id = $1 AND cursor IS NOT DISTINCT FROM $2 AND counts = $3 AND state = $4`,
-      [rangeId, cursor, JSON.stringify(tally), done ? 'done' : 'open'],
+      `SELECT FROM ${this.#own.ranges} WHERE id = $1 AND cursor IS NOT DISTINCT FROM $2 AND counts = $3 AND state = $4`,
+      [checkpoint.rangeId, cursor, counts, state],
     );
     return rows.length === 1;
   }
-
-  #own(table: string): string {
-    return `${quoteName(this.#schema)}.${table}`;
-  }
 }
 
-function toRow(table: PostgresSweptTable, row: Record<string, unknown>): SweptRow {
-  const key = keyOf(table, row);
-  const values = valuesOf(table, row);
-  return { key, values, context: contextOf(table, 'key', contextKey(table, key), values) };
+/** What the range's row says after a batch. */
+function checkpointOf({ cursor, done }: Checkpoint, tally: Tally) {
+  return { cursor, counts: JSON.stringify(tally), state: done ? 'done' : 'open' };
+}
+
+function lost(runId: number): FieldsealError {
+  return new FieldsealError('ERR_RUN_LOST', `Run ${runId} was stopped or taken over by another process.`);
+}
+
+function failuresOf(table: PostgresSweptTable, planned: readonly PlannedRow[]) {
+  const columns = sweptColumns(table);
+  return planned.flatMap(({ row, work }) =>
+    work.failures.map(({ columnIndex, reason }) => {
+      return { column: columns[columnIndex] as string, key: describeRowKey(row.key), reason };
+    }),
+  );
+}
+
+/**
+ * What one statement can write of a batch; null: it has to be written step by step. So are the service's own tables, whose
+ * rows are touched for other reasons all the time: there only a change of what was read is to count.
+ */
+function writeAtOnce(
+  table: PostgresSweptTable,
+  planned: readonly PlannedRow[],
+): Pick<BatchWrite, 'groups' | 'failures'> | null {
+  if (table.isOwn) return null;
+  const groups: WriteGroup[] = [];
+  for (const rows of bySetOfColumns(planned)) {
+    const columnIndexes = (rows[0] as PlannedRow).work.changes.map(({ columnIndex }) => columnIndex);
+    const writes = rows.map(({ row: { key, values, rowVersion }, work: { changes } }) => {
+      return { key, values, changes, rowVersion: rowVersion as string };
+    });
+    groups.push({ columnIndexes, rows: writes });
+  }
+  const isKnown = groups.every(({ rows }) => rows.every(({ rowVersion }) => rowVersion !== undefined));
+  return isKnown && groups.length <= MOST_GROUPS ? { groups, failures: failuresOf(table, planned) } : null;
+}
+
+/** The rows that change, by which of their columns do. */
+function bySetOfColumns(planned: readonly PlannedRow[]): Iterable<readonly PlannedRow[]> {
+  const bySet = new Map<string, PlannedRow[]>();
+  for (const row of planned) {
+    if (row.work.changes.length === 0) continue;
+    const set = row.work.changes.map(({ columnIndex }) => columnIndex).join();
+    const rows = bySet.get(set);
+    if (rows) rows.push(row);
+    else bySet.set(set, [row]);
+  }
+  return bySet.values();
+}
+
+/** What the values of a table's rows are bound to. */
+function bound(table: PostgresSweptTable) {
+  return ({ key, values }: Pick<SweptRow, 'key' | 'values'>) => contextOf(table, 'key', contextKey(table, key), values);
 }
 
 /** A `bytea` key travels as its text; values are bound to its bytes. */

@@ -8,15 +8,19 @@ import {
   type KeyringSnapshot,
   type SubjectSource,
 } from 'fieldseal';
-import { decodeRowKey, encodeRowKey } from './row-key.js';
+import { decodeRowKey, encodeRowKey, type RowKey } from './row-key.js';
 import { rowWork } from './row-work.js';
-import type { Awaitable, BatchWork, RangePart, SweepDatabase, SweptRow } from './sweep-database.js';
+import type { Awaitable, BatchWork, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
 import type { SweptTable } from './swept-table.js';
 import type { Tally } from './tally.js';
 import type { Transform } from './transform.js';
 
-/** Rows read and written at once: a write lock of a few milliseconds. */
-const BATCH_ROWS = 500;
+/** Rows of the first batch; later ones have as many as the database writes in its `batchMs`, and never fewer. */
+const FEWEST_ROWS = 500;
+/** Rows deciphered at once; in between other work of this process gets its turn. */
+const CHUNK_ROWS = 250;
+/** Of batches that are larger, only one is in memory at a time. */
+const MOST_AHEAD_CHARACTERS = 8 * 1024 * 1024;
 /** Each try has waited 5 seconds for the lock already. */
 const BUSY_TRIES = 12;
 
@@ -77,9 +81,9 @@ async function loadSubjects(
 ): Promise<void> {
   const bound = fields.find((field) => field.needsSubject);
   if (!subjects || !bound) return;
-  const names = rows.flatMap(({ values, context }) => {
-    const hasValue = fields.some((field, i) => field.needsSubject && values[i] !== null);
-    const name = hasValue ? subjectOf(bound, context) : null;
+  const names = rows.flatMap((row) => {
+    const hasValue = fields.some((field, i) => field.needsSubject && row.values[i] !== null);
+    const name = hasValue ? subjectOf(bound, row.context) : null;
     return name ? [name] : [];
   });
   await subjects.prepare(names);
@@ -95,8 +99,34 @@ function subjectOf(field: Field<unknown>, context: ContextRow) {
   }
 }
 
+/** Rows as they were read, and what is to be done to them; null: that could not be told yet. */
+interface Batch {
+  readonly rows: readonly SweptRow[];
+  /** Behind what it was read, and the key of its last row. */
+  readonly from: RowKey | null;
+  readonly cursor: RowKey | null;
+  readonly isLast: boolean;
+  readonly works: readonly RowWork[] | null;
+}
+
+/** How much the values of rows take, in characters or bytes. */
+function characters(rows: readonly SweptRow[]): number {
+  let sum = 0;
+  for (const { values } of rows) {
+    for (const value of values) if (typeof value === 'string' || Buffer.isBuffer(value)) sum += value.length;
+  }
+  return sum;
+}
+
+/** How many rows a batch has next, when the last full one of `rows` took that long: at most twice as many, or half. */
+function nextRows(rows: number, tookMs: number, { batchMs, batchRows }: SweepDatabase): number {
+  const factor = Math.min(2, Math.max(0.5, batchMs / tookMs));
+  return Math.min(batchRows, Math.max(FEWEST_ROWS, Math.round(rows * factor)));
+}
+
 /**
- * Walks a range to its end.
+ * Walks a range to its end. Where the database can do both at once, the next rows are read and deciphered while a batch is
+ * written; no lock is held for any of that.
  * @throws FieldsealError `ERR_RUN_STOPPED` after the batch during which `pace.stop` was aborted; what is committed stays
  */
 export async function walkRange(
@@ -107,46 +137,95 @@ export async function walkRange(
 ): Promise<Tally> {
   const { database, ring, subjects, pace } = context;
   const { table, part } = range;
+  const { maxRowsPerSecond } = pace;
   const work = rowWork(table, ring, transform, { canStore: (text) => database.canStore(text), subjects });
-  let cursor = range.cursor === null ? null : decodeRowKey(range.cursor);
+  const isAhead = ({ rows, isLast }: Batch) =>
+    database.readsAhead && maxRowsPerSecond === null && !isLast && characters(rows) <= MOST_AHEAD_CHARACTERS;
+  let batchRows = FEWEST_ROWS;
+  let readFrom = range.cursor === null ? null : decodeRowKey(range.cursor);
   let tally = range.tally;
-  for (;;) {
-    if (pace.stop.aborted)
-      throw new FieldsealError('ERR_RUN_STOPPED', 'The sweep was stopped; start it again to go on.');
-    const startedMs = performance.now();
-    const { rows, committed } = await batchOf();
-    const done = rows.length < BATCH_ROWS;
-    cursor = rows.at(-1)?.key ?? cursor;
-    tally = committed;
-    if (done) return tally;
-    const { maxRowsPerSecond } = pace;
-    const waitMs =
-      maxRowsPerSecond === null ? 0 : (rows.length / maxRowsPerSecond) * 1000 - (performance.now() - startedMs);
-    // Other work of this process, signals among it, gets its turn; an abort ends the wait at once.
-    if (waitMs > 0) await setTimeout(waitMs, undefined, { signal: pace.stop }).catch(() => {});
-    else await setImmediate();
+  let reading: Promise<Batch> | null = null;
+  let preparing: Promise<Batch> | null = null;
+  try {
+    for (;;) {
+      if (pace.stop.aborted)
+        throw new FieldsealError('ERR_RUN_STOPPED', 'The sweep was stopped; start it again to go on.');
+      const startedMs = performance.now();
+      const batch: Batch = await (preparing ?? prepared());
+      const committing = commitBatch(batch);
+      preparing = isAhead(batch) ? quietly(prepared()) : null;
+      tally = await committing;
+      if (batch.isLast) return tally;
+      const waitMs =
+        maxRowsPerSecond === null ? 0 : (batch.rows.length / maxRowsPerSecond) * 1000 - (performance.now() - startedMs);
+      // Other work of this process, signals among it, gets its turn; an abort ends the wait at once.
+      if (waitMs > 0) await setTimeout(waitMs, undefined, { signal: pace.stop }).catch(() => {});
+      else await setImmediate();
+    }
+  } finally {
+    // Nobody is to close a connection on which something is still asked; what is being prepared may ask once more.
+    await Promise.allSettled([preparing]);
+    await Promise.allSettled([reading]);
+  }
+
+  function readOf(from: RowKey | null, limit: number): Promise<SweptRow[]> {
+    return retryBusy(() => database.read(table, part, from, limit));
+  }
+
+  async function read(): Promise<Batch> {
+    const [from, limit] = [readFrom, batchRows];
+    const rows = await readOf(from, limit);
+    readFrom = rows.at(-1)?.key ?? from;
+    return { rows, from, cursor: readFrom, isLast: rows.length < limit, works: null };
+  }
+
+  /** The next batch; meanwhile the one behind it is being read. */
+  async function prepared(): Promise<Batch> {
+    const batch = await (reading ?? read());
+    reading = isAhead(batch) ? quietly(read()) : null;
+    await loadSubjects(context, table, batch.rows);
+    const works: RowWork[] = [];
+    for (let first = 0; first < batch.rows.length; first += CHUNK_ROWS) {
+      if (first > 0) await setImmediate();
+      try {
+        works.push(...work(batch.rows.slice(first, first + CHUNK_ROWS)));
+      } catch (error) {
+        if (!isUnprepared(error)) throw error;
+        return batch;
+      }
+    }
+    return { ...batch, works };
   }
 
   /**
-   * Reads and commits one batch. A row that got another subject meanwhile wants a key that is not loaded: then the subjects
-   * of now are loaded too, and the same rows are committed once more, since a part of them may be by then.
+   * Commits a batch. A row that got another subject meanwhile wants a key that is not loaded: then the subjects of now are
+   * loaded too, and the same rows are committed once more, since a part of them may be by then.
    */
-  async function batchOf(): Promise<{ rows: readonly SweptRow[]; committed: Tally }> {
-    const readOf = (limit: number) => retryBusy(() => database.read(table, part, cursor, limit));
-    const rows = await readOf(BATCH_ROWS);
-    const last = rows.at(-1)?.key ?? cursor;
-    const checkpoint = { cursor: last && encodeRowKey(last), done: rows.length < BATCH_ROWS, tally };
-    let known = rows;
+  async function commitBatch({ rows, from, cursor, isLast, works }: Batch): Promise<Tally> {
+    const checkpoint = { cursor: cursor && encodeRowKey(cursor), done: isLast, tally };
+    const known: BatchWork = (asked) => (asked === rows && works ? works : work(asked));
     for (let tries = 1; ; tries++) {
-      await loadSubjects(context, table, known);
+      const startedMs = performance.now();
       try {
-        return { rows, committed: await retryBusy(() => commit(rows, work, checkpoint)) };
+        const committed = await retryBusy(() => commit(rows, known, checkpoint));
+        if (!isLast) batchRows = nextRows(rows.length, performance.now() - startedMs, database);
+        if (maxRowsPerSecond !== null) batchRows = Math.min(FEWEST_ROWS, batchRows);
+        return committed;
       } catch (error) {
-        const isUnprepared = isFieldsealError(error) && error.code === 'ERR_SUBJECT_KEY_NOT_LOADED';
-        if (!isUnprepared || tries === BUSY_TRIES) throw error;
+        if (!isUnprepared(error) || tries === BUSY_TRIES) throw error;
       }
       // Twice as many: rows may have come in between.
-      known = [...rows, ...(await readOf(2 * BATCH_ROWS))];
+      await loadSubjects(context, table, [...rows, ...(await readOf(from, 2 * rows.length))]);
     }
   }
+}
+
+function isUnprepared(error: unknown): boolean {
+  return isFieldsealError(error) && error.code === 'ERR_SUBJECT_KEY_NOT_LOADED';
+}
+
+/** What fails before somebody waits for it fails when they do. */
+function quietly<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }

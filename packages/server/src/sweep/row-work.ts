@@ -1,14 +1,16 @@
 /** From a row and a transform to what is written, recorded and counted. */
 import {
   type BlindIndex,
+  type Field,
   type IndexValue,
   isFieldsealError,
   type KeyringSnapshot,
+  type Place,
   type SubjectSource,
 } from 'fieldseal';
-import type { RowWork, SweptRow } from './sweep-database.js';
+import type { ColumnChange, RowWork, SweptRow } from './sweep-database.js';
 import type { SweptTable } from './swept-table.js';
-import { countOutcome } from './tally.js';
+import { countOutcome, type Tally } from './tally.js';
 import {
   ERASED,
   type FailureReason,
@@ -37,6 +39,44 @@ interface ColumnOutcome {
   readonly outcome: Outcome;
 }
 
+/** A record whose place is made when a scheme asks for it: most never do. */
+class RowRecord implements SweptRecord {
+  readonly field: Field<unknown>;
+  readonly stored: StoredValue;
+  readonly #row: SweptRow;
+  readonly #subjects: SubjectSource | null;
+
+  constructor(field: Field<unknown>, stored: StoredValue, row: SweptRow, subjects: SubjectSource | null) {
+    this.field = field;
+    this.stored = stored;
+    this.#row = row;
+    this.#subjects = subjects;
+  }
+
+  get place(): Place {
+    return this.field.placeIn(this.#row.context, this.#subjects);
+  }
+}
+
+/** Holds outcomes alone: what was deciphered for them can go while the batch waits to be written. */
+class OutcomesOfRow implements RowWork {
+  readonly changes: ColumnChange[] = [];
+  readonly failures: { columnIndex: number; reason: FailureReason }[] = [];
+  readonly #outcomes: readonly ColumnOutcome[];
+
+  constructor(outcomes: readonly ColumnOutcome[]) {
+    this.#outcomes = outcomes;
+    for (const { columnIndex, outcome } of outcomes) {
+      if (outcome.kind === 'write') this.changes.push({ columnIndex, value: outcome.value });
+      else if (outcome.kind === 'failed') this.failures.push({ columnIndex, reason: outcome.reason });
+    }
+  }
+
+  count(tally: Tally, isSkipped = false): void {
+    for (const { column, outcome } of this.#outcomes) countOutcome(tally, column, outcome, isSkipped);
+  }
+}
+
 /** The function that a batch is given to; rows that moved on meanwhile are given to it again. */
 export function rowWork(
   table: SweptTable,
@@ -47,10 +87,10 @@ export function rowWork(
   const { fields, indexes = [], indexesOnly } = table;
   return (rows) => {
     const records: SweptRecord[] = [];
-    for (const { values, context } of rows) {
-      for (const [i, field] of fields.entries()) {
-        const stored = values[i] as StoredValue | null;
-        if (stored !== null) records.push({ field, stored, place: field.placeIn(context, subjects) });
+    for (const row of rows) {
+      for (let i = 0; i < fields.length; i++) {
+        const stored = row.values[i] as StoredValue | null;
+        if (stored !== null) records.push(new RowRecord(fields[i] as Field<unknown>, stored, row, subjects));
       }
     }
     const transformed = transformRecords(transform, ring, records).values();
@@ -58,54 +98,59 @@ export function rowWork(
   };
 
   /** @param take the outcome of the row's field of that place, null for NULL; asked for each field in turn */
-  function workOf({ values, context }: SweptRow, take: (columnIndex: number) => Transformed | null): RowWork {
-    const done = fields.map((_, i) => take(i));
-    const ofFields = done.flatMap((one, columnIndex): ColumnOutcome[] =>
-      one && !indexesOnly ? [{ columnIndex, column: fields[columnIndex]?.column as string, outcome: one.outcome }] : [],
-    );
-    const ofIndexes = indexes.flatMap((index, i): ColumnOutcome[] => {
-      const columnIndex = fields.length + i;
-      const outcome = outcomeOfIndex(index, values[columnIndex] as StoredValue | null);
-      return outcome ? [{ columnIndex, column: index.column, outcome }] : [];
-    });
-    const outcomes = [...ofFields, ...ofIndexes].map((one) => ({ ...one, outcome: storable(one.outcome, canStore) }));
-    return {
-      changes: outcomes.flatMap(({ columnIndex, outcome }) =>
-        outcome.kind === 'write' ? [{ columnIndex, value: outcome.value }] : [],
-      ),
-      failures: outcomes.flatMap(({ columnIndex, outcome }) =>
-        outcome.kind === 'failed' ? [{ columnIndex, reason: outcome.reason }] : [],
-      ),
-      count: (tally, isSkipped) => {
-        for (const { column, outcome } of outcomes) countOutcome(tally, column, outcome, isSkipped);
-      },
-    };
-
-    /** What a row's index value should be, or why nobody can say: a field that cannot be read. */
-    function expectedOf(index: BlindIndex): readonly IndexValue[] | FailureReason {
-      const parts: Record<string, unknown> = {};
-      for (const field of index.fields) {
-        const one = done[fields.indexOf(field)] as Transformed | null;
-        // An erased value leaves no index behind.
-        const isErased = one?.outcome.kind === 'current' && one.outcome.holds === ERASED;
-        if (one === null || isErased) parts[field.column] = null;
-        else if (one.outcome.kind === 'failed') return one.outcome.reason;
-        else if (one.opened) parts[field.column] = one.opened.decode(field.declaration.codec);
+  function workOf(row: SweptRow, take: (columnIndex: number) => Transformed | null): RowWork {
+    const outcomes: ColumnOutcome[] = [];
+    const done: (Transformed | null)[] = [];
+    for (let i = 0; i < fields.length; i++) {
+      const one = take(i);
+      done.push(one);
+      if (one && !indexesOnly) {
+        const { column } = fields[i] as Field<unknown>;
+        outcomes.push({ columnIndex: i, column, outcome: storable(one.outcome, canStore) });
       }
-      return index.values(ring, index.parts(parts), context);
     }
+    for (let i = 0; i < indexes.length; i++) {
+      const index = indexes[i] as BlindIndex;
+      const columnIndex = fields.length + i;
+      const outcome = outcomeOfIndex(index, row.values[columnIndex] as StoredValue | null, row, done);
+      if (outcome) outcomes.push({ columnIndex, column: index.column, outcome: storable(outcome, canStore) });
+    }
+    return new OutcomesOfRow(outcomes);
+  }
 
-    function outcomeOfIndex(index: BlindIndex, stored: StoredValue | null): Outcome | null {
-      try {
-        const expected = expectedOf(index);
-        if (typeof expected !== 'string') return indexOutcome(transform, expected, stored);
-        // Where the run counts fields too, the field's own failure says it.
-        return indexesOnly ? { kind: 'failed', reason: expected } : null;
-      } catch (error) {
-        // A ring without a key for indexes is no fault of a row.
-        if (isFieldsealError(error) && error.code === 'ERR_KEY_NOT_FOUND') throw error;
-        return { kind: 'failed', reason: reasonOf(error) };
-      }
+  /** What a row's index value should be, or why nobody can say: a field that cannot be read. */
+  function expectedOf(
+    index: BlindIndex,
+    row: SweptRow,
+    done: readonly (Transformed | null)[],
+  ): readonly IndexValue[] | FailureReason {
+    const parts: Record<string, unknown> = {};
+    for (const field of index.fields) {
+      const one = done[fields.indexOf(field)] as Transformed | null;
+      // An erased value leaves no index behind.
+      const isErased = one?.outcome.kind === 'current' && one.outcome.holds === ERASED;
+      if (one === null || isErased) parts[field.column] = null;
+      else if (one.outcome.kind === 'failed') return one.outcome.reason;
+      else if (one.opened) parts[field.column] = one.opened.decode(field.declaration.codec);
+    }
+    return index.values(ring, index.parts(parts), row.context);
+  }
+
+  function outcomeOfIndex(
+    index: BlindIndex,
+    stored: StoredValue | null,
+    row: SweptRow,
+    done: readonly (Transformed | null)[],
+  ): Outcome | null {
+    try {
+      const expected = expectedOf(index, row, done);
+      if (typeof expected !== 'string') return indexOutcome(transform, expected, stored);
+      // Where the run counts fields too, the field's own failure says it.
+      return indexesOnly ? { kind: 'failed', reason: expected } : null;
+    } catch (error) {
+      // A ring without a key for indexes is no fault of a row.
+      if (isFieldsealError(error) && error.code === 'ERR_KEY_NOT_FOUND') throw error;
+      return { kind: 'failed', reason: reasonOf(error) };
     }
   }
 }

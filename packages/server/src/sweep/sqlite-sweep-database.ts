@@ -5,7 +5,7 @@ import { databaseError } from '../store/database-error.js';
 import { describeRowKey, type KeyPart, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
 import type { BatchWork, Checkpoint, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
-import { contextOf, planOf, recordsOf } from './swept-row.js';
+import { contextOf, planOf, ReadRow, recordsOf } from './swept-row.js';
 import { type SweptTable, sweptColumns } from './swept-table.js';
 import type { Tally } from './tally.js';
 import { InvalidText, type StoredValue } from './transform.js';
@@ -25,8 +25,13 @@ type Cell = string | Buffer | bigint | number | null;
 
 /** Over an open file; its owner closes that by `close()`. */
 export class SqliteSweepDatabase implements SweepDatabase {
+  readonly batchMs = 20;
+  readonly batchRows = 4_000;
+  readonly readsAhead = false;
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement<unknown[], Cell[]>>();
+  /** The guarded write of each shape of row. */
+  readonly #writes = new Map<SweptTable, Map<string, Database.Statement<unknown[], Cell[]>>>();
 
   constructor(db: Database.Database) {
     this.#db = db;
@@ -121,16 +126,34 @@ export class SqliteSweepDatabase implements SweepDatabase {
 
   #write(table: SweptTable, part: RangePart, { key, values }: SweptRow, { changes }: RowWork): boolean {
     if (changes.length === 0) return true;
-    const columns = sweptColumns(table).map(quoteName);
-    const set = changes.map(({ columnIndex }) => `${columns[columnIndex]} = ?`).join(', ');
-    const guard = values.map((value, i) => guardOf(columns[i] as string, value));
-    const sql = `UPDATE ${quoteName(table.name)} SET ${set} WHERE ${[keyCondition(table, part, key), ...guard].join(' AND ')}`;
-    const parameters = [
-      ...changes.map(({ value }) => value),
-      ...key.map(({ value }) => value),
-      ...values.map((value) => (value instanceof InvalidText ? value.bytes : value)),
-    ];
-    return this.#statement(sql).run(...parameters).changes === 1;
+    const parameters: unknown[] = [];
+    // What of a row decides its statement; most rows of a table have the same.
+    let shape: string = part;
+    for (const { columnIndex, value } of changes) {
+      parameters.push(value);
+      shape += ` ${columnIndex}`;
+    }
+    for (const { type, value } of key) {
+      parameters.push(value);
+      shape += ` ${type}`;
+    }
+    for (const value of values) {
+      parameters.push(value instanceof InvalidText ? value.bytes : value);
+      shape += value instanceof InvalidText ? ' invalid' : ` ${value === null ? 'null' : storageClass(value)}`;
+    }
+    const writes = this.#writes.get(table) ?? new Map<string, Database.Statement<unknown[], Cell[]>>();
+    this.#writes.set(table, writes);
+    let statement = writes.get(shape);
+    if (!statement) {
+      const columns = sweptColumns(table).map(quoteName);
+      const set = changes.map(({ columnIndex }) => `${columns[columnIndex]} = ?`).join(', ');
+      const guard = values.map((value, i) => guardOf(columns[i] as string, value));
+      statement = this.#statement(
+        `UPDATE ${quoteName(table.name)} SET ${set} WHERE ${[keyCondition(table, part, key), ...guard].join(' AND ')}`,
+      );
+      writes.set(shape, statement);
+    }
+    return statement.run(...parameters).changes === 1;
   }
 
   #recordFailure(table: SweptTable, row: SweptRow, failure: RowWork['failures'][number], runId: number): void {
@@ -186,7 +209,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
       const isSuspect = typeof cell === 'string' && cell.includes(REPLACEMENT);
       return isSuspect ? this.#exactText(table, part, key, columnIndex, cell) : cell;
     });
-    return { key, values, context: contextOf(table, part, key, values) };
+    return new ReadRow({ key, values }, (row) => contextOf(table, part, row.key, row.values));
   }
 
   #exactText(table: SweptTable, part: RangePart, key: RowKey, columnIndex: number, text: string): StoredValue {

@@ -12,6 +12,8 @@ export interface SweptRow {
   readonly values: readonly (StoredValue | null)[];
   /** What values may be bound to: the columns of the primary key, tenant and subject by their declared names. */
   readonly context: ContextRow;
+  /** What the database itself calls this version of the row: PostgreSQL's `xmin`. Absent: it has no name for it. */
+  readonly rowVersion?: string | undefined;
 }
 
 /** A new value for one of `sweptColumns`. */
@@ -54,7 +56,13 @@ export type Awaitable<T> = T | Promise<T>;
 export interface SweepDatabase {
   /** Whether the database's text can hold a value; PostgreSQL's has no NUL. */
   canStore(text: string): boolean;
-  /** The next `limit` rows behind `cursor` (null: from the beginning), in the order of the key. */
+  /** How long a batch may hold its locks, in milliseconds: its rows' on PostgreSQL, the whole file's on SQLite. */
+  readonly batchMs: number;
+  /** How many rows a batch has at most. */
+  readonly batchRows: number;
+  /** Whether one batch can be read while another is written. */
+  readonly readsAhead: boolean;
+  /** The next `limit` rows behind `cursor` (null: from the beginning), in the order of the key; fewer only at the end. */
   read(table: SweptTable, part: RangePart, cursor: RowKey | null, limit: number): Awaitable<SweptRow[]>;
   /** How many records the next `limit` rows behind `cursor` have, and the last one's key; null when there are none. */
   count(
@@ -64,9 +72,10 @@ export interface SweepDatabase {
     limit: number,
   ): Awaitable<{ records: number; last: RowKey } | null>;
   /**
-   * Writes a batch, its failures and its checkpoint in one transaction. Every write is guarded by all the values of the
-   * row that were read, since a value is bound to its row's context and an index to its row's fields; a row that a concurrent write won is read again and `work` is asked anew, and a row that takes no write after
-   * that counts as skipped (SQLite: fails). PostgreSQL cuts a batch that meets locks into several transactions, each with
+   * Writes a batch, its failures and its checkpoint in one transaction. Every write is guarded by the row's version or by
+   * all of its values that were read, since a value is bound to its row's context and an index to its row's fields; a row
+   * that a concurrent write won is read again and `work` is asked anew, and a row that takes no write after that counts
+   * as skipped (SQLite: fails). PostgreSQL cuts a batch that meets locks into several transactions, each with
    * its own checkpoint. `fence` must still be the run's.
    * Returns the range's counts after the batch; `checkpoint.tally` stays as it is.
    * @throws FieldsealError `ERR_RUN_LOST` when the fence is not the run's any more; nothing is written then

@@ -23,6 +23,30 @@ export function contextOf(
   ]);
 }
 
+/** What is read of a row. */
+type Read = Omit<SweptRow, 'context'>;
+
+/** A row whose context is made when somebody asks for it: values that are bound to nothing need none. */
+export class ReadRow implements SweptRow {
+  readonly key: RowKey;
+  readonly values: readonly (StoredValue | null)[];
+  readonly rowVersion: string | undefined;
+  readonly #contextOf: (row: Read) => ContextRow;
+  #context: ContextRow | null = null;
+
+  constructor({ key, values, rowVersion }: Read, contextOf: (row: Read) => ContextRow) {
+    this.key = key;
+    this.values = values;
+    this.rowVersion = rowVersion;
+    this.#contextOf = contextOf;
+  }
+
+  get context(): ContextRow {
+    this.#context ??= this.#contextOf(this);
+    return this.#context;
+  }
+}
+
 /** A row with what is to be done to it. */
 export interface PlannedRow {
   readonly row: SweptRow;

@@ -148,11 +148,11 @@ function decide(
   record: SweptRecord,
   together: Opened | null,
 ): { readonly outcome: Outcome | Sealing; readonly opened: Opened | null } {
-  const { field, stored, place } = record;
+  const { field, stored } = record;
   if (!isOfStorage(record)) return { outcome: { kind: 'failed', reason: 'not_text' }, opened: null };
   let opened: Opened;
   try {
-    const examined = together ?? field.examine(ring, stored as Stored, place);
+    const examined = together ?? field.examine(ring, stored as Stored, record.place);
     if (examined.scheme === 'unreadable') return { outcome: { kind: 'failed', reason: 'no_key' }, opened: null };
     opened = examined;
   } catch (error) {
@@ -192,11 +192,12 @@ const COUNT_HELD: Transform = {
 
 /** The same behind `encrypt`: what cannot be encrypted was reported by the sweeping pass, and is nothing left to do. */
 const COUNT_ENCRYPTED: Transform = {
-  field: (queue, { field, place }, opened) => {
+  field: (queue, record, opened) => {
+    const { field } = record;
     const refused = undeclared(field, opened);
     if (refused) return refused;
     const value = opened.decode(field.declaration.codec);
-    if (opened.scheme !== field.scheme) field.encryptInto(queue, value, place);
+    if (opened.scheme !== field.scheme) field.encryptInto(queue, value, record.place);
     return { kind: 'current', holds: held(field, opened) };
   },
   indexes: 'left',
@@ -213,14 +214,14 @@ export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {
   // Everything that the column reads into the scheme that writes. A token under an older key counts as encrypted; renewing it is what a
   // rotation is for.
   encrypt: {
-    field: (queue, { field, place }, opened) =>
-      opened.scheme === field.scheme
-        ? { kind: 'current', holds: held(field, opened) }
-        : (undeclared(field, opened) ?? {
-            kind: 'seal',
-            sealed: field.encryptInto(queue, opened.decode(field.declaration.codec), place),
-            holds: queue.key.version,
-          }),
+    field: (queue, record, opened) => {
+      const { field } = record;
+      if (opened.scheme === field.scheme) return { kind: 'current', holds: held(field, opened) };
+      const refused = undeclared(field, opened);
+      if (refused) return refused;
+      const sealed = field.encryptInto(queue, opened.decode(field.declaration.codec), record.place);
+      return { kind: 'seal', sealed, holds: queue.key.version };
+    },
     indexes: 'write',
   },
   // The plaintext stays bytes: it never becomes a JavaScript string. A token stays in its scheme.

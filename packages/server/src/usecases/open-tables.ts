@@ -68,13 +68,22 @@ async function connectPostgres(
   connectionString: string,
   readOnly: boolean,
 ): Promise<Connection<PostgresSweptTable>> {
-  const session = await PostgresSession.open({ connectionString, name: databaseName(target), readOnly });
+  const options = { connectionString, name: databaseName(target) };
+  const session = await PostgresSession.open({ ...options, readOnly });
+  // Reads, so that the next rows come while a batch is written.
+  const reader = await PostgresSession.open({ ...options, readOnly: true }).catch(async (error) => {
+    await session.close();
+    throw error;
+  });
   return {
     preflight: ({ model }, { kind, allowTriggers }) =>
       postgresPreflight(session, model, { kind, allowTriggers, serviceSchema: schema }),
     ownTables: () => postgresOwnTables((...args) => session.query(...args), schema),
-    sweep: (tables) => new PostgresSweepDatabase(session, schema, tables),
-    close: () => session.close(),
+    sweep: (tables) => new PostgresSweepDatabase(session, schema, tables, reader),
+    async close() {
+      await reader.close();
+      await session.close();
+    },
   };
 }
 

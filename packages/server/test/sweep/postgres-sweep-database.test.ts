@@ -189,6 +189,60 @@ describe('a batch', () => {
     });
   });
 
+  it('keeps every character of short and of long values, whichever columns of its rows change', async () => {
+    const texts = ['"\\{},NULL\n', 'ü😀', '', 'NULL', 'long 😀'.repeat(2_000)];
+    const sql = 'CREATE TABLE t (id smallint PRIMARY KEY, c text, d text)';
+    await withPostgresSweep({ sql, columns: ['c', 'd'] }, async (sweep) => {
+      for (const [i, text] of texts.entries()) {
+        const [c, d] = [text, i % 2 === 0 ? text : null];
+        await sweep.client.query('INSERT INTO t VALUES ($1, $2, $3)', [i - 2, c, d]);
+      }
+      expect(await sweep.commit(await sweep.read(), sweep.work('encrypt'))).toMatchObject({
+        c: { total: 5, rotated: 5, failed: 0 },
+        d: { total: 3, rotated: 3, failed: 0 },
+      });
+      await sweep.client.query('UPDATE t SET d = c WHERE d IS NULL');
+      const stored = await sweep.rows('SELECT c, d FROM t ORDER BY id');
+      expect(stored.map((row) => row.map((token) => sweep.primary.decrypt(token as string)))).toEqual(
+        texts.map((text) => [text, text]),
+      );
+    });
+  });
+
+  it('is one statement, and several in a transaction where a row moved on', async () => {
+    await withPostgresSweep({ sql: THREE }, async (sweep) => {
+      const lastStatement = async () => {
+        const sql = `SELECT query FROM pg_stat_activity
+          WHERE application_name = 'fieldseal sweep' AND datname = current_database()`;
+        return String((await sweep.rows(sql))[0]?.[0]);
+      };
+      await encryptBatch(sweep);
+      expect(await lastStatement()).toMatch(/^WITH g /);
+      await sweep.client.query("UPDATE t SET c = 'again'");
+      await encryptBatch(sweep, "UPDATE t SET c = 'later' WHERE id = 2");
+      expect(await lastStatement()).toBe('COMMIT');
+    });
+  });
+
+  it('keeps its counts while the run’s own row is written by another process', async () => {
+    const sql = `${TABLE} INSERT INTO t SELECT i, 'n' || i FROM generate_series(1, 400) i`;
+    await withPostgresSweep({ sql }, async (sweep) => {
+      const rows = await sweep.read();
+      let isDone = false;
+      const beats = (async () => {
+        while (!isDone) await sweep.rows('UPDATE fieldseal.encryption_key_rotations SET lease_until = lease_until + 1');
+      })();
+      let tally = emptyTally(['c']);
+      for (let first = 0; first < rows.length; first += 10) {
+        tally = await sweep.commit(rows.slice(first, first + 10), sweep.work('encrypt'), { tally, done: false });
+      }
+      isDone = true;
+      await beats;
+      expect(tally['c']).toMatchObject({ total: 400, rotated: 400, current: 0 });
+      expect((await sweep.bookkeeping()).run).toMatchObject({ total: 400, rotated: 400 });
+    });
+  });
+
   it('reports a value that PostgreSQL’s text cannot hold, and leaves its token alone', async () => {
     await withPostgresSweep({ sql: TABLE }, async (sweep) => {
       const token = sweep.older.encrypt('a\0b');
@@ -247,6 +301,37 @@ describe('a write of an application between reading and writing', () => {
       expect(await sweep.rows("SELECT c = 'ADA' FROM t")).toEqual([[true]]);
       await encryptBatch(sweep, "UPDATE t SET c = 'ADA'");
       expect(await values(sweep)).toEqual([['token', 'ADA']]);
+    });
+  });
+
+  it('that leaves the same value behind is met again and does no harm', async () => {
+    await withPostgresSweep({ sql: THREE }, async (sweep) => {
+      const aba = "UPDATE t SET c = 'other' WHERE id = 2; UPDATE t SET c = 'two' WHERE id = 2";
+      expect(await encryptBatch(sweep, aba)).toMatchObject({ total: 3, rotated: 3, skipped: 0 });
+      expect(await values(sweep)).toEqual([
+        ['token', 'one'],
+        ['token', 'two'],
+        ['token', 'three'],
+      ]);
+    });
+  });
+
+  it('survives when two rows exchanged their keys', async () => {
+    await withPostgresSweep({ sql: THREE }, async (sweep) => {
+      const swap =
+        'UPDATE t SET id = 9 WHERE id = 1; UPDATE t SET id = 1 WHERE id = 2; UPDATE t SET id = 2 WHERE id = 9';
+      expect(await encryptBatch(sweep, swap)).toMatchObject({ total: 3, rotated: 3 });
+      expect(await values(sweep)).toEqual([
+        ['token', 'two'],
+        ['token', 'one'],
+        ['token', 'three'],
+      ]);
+    });
+  });
+
+  it.each(['VACUUM (FREEZE) t', 'VACUUM (FULL) t'])('is not what a %s is', async (vacuum) => {
+    await withPostgresSweep({ sql: THREE }, async (sweep) => {
+      expect(await encryptBatch(sweep, vacuum)).toMatchObject({ total: 3, rotated: 3, skipped: 0 });
     });
   });
 
@@ -406,17 +491,22 @@ describe('a lost connection', () => {
       const rows = await sweep.read();
       const committing = sweep.commit(rows, sweep.work('encrypt'));
       for (let cut = 0; cut === 0; await setTimeout(5)) {
-        cut = (await sweep.rows(`${CUT} AND query LIKE 'UPDATE ONLY%' AND state = 'active'`)).length;
+        cut = (await sweep.rows(`${CUT} AND query LIKE '%UPDATE ONLY%' AND state = 'active'`)).length;
       }
       expect((await committing)['c']).toMatchObject({ total: 50, rotated: 50, current: 0 });
     });
   });
 
-  it('between a COMMIT and its answer does not make the batch count twice', async () => {
+  it.each([
+    ['the statement that is a batch', ''],
+    // A row that moved on makes the batch a transaction of several statements.
+    ['a COMMIT', "UPDATE t SET c = 'later' WHERE id = 2"],
+  ])('between %s and its answer does not make the batch count twice', async (_, meanwhile) => {
     await withCuttingProxy(async (proxy) => {
       await withPostgresSweep({ sql: THREE, through: proxy.through }, async (sweep) => {
         const rows = await sweep.read();
-        proxy.cutBehindCommit();
+        await sweep.client.query(meanwhile);
+        proxy.cutBehind(meanwhile ? 'COMMIT' : 'UPDATE ONLY');
         expect((await sweep.commit(rows, sweep.work('encrypt')))['c']).toMatchObject({
           total: 3,
           rotated: 3,
@@ -428,11 +518,11 @@ describe('a lost connection', () => {
   });
 });
 
-/** A proxy in front of the server that can swallow the answer to the next COMMIT and cut the connection. */
+/** A proxy in front of the server that can swallow the answer to the next statement with that text, and cut the connection. */
 async function withCuttingProxy(
-  work: (proxy: { through(url: string): string; cutBehindCommit(): void; cuts(): number }) => Promise<void>,
+  work: (proxy: { through(url: string): string; cutBehind(sql: string): void; cuts(): number }) => Promise<void>,
 ): Promise<void> {
-  let isArmed = false;
+  let armed: string | null = null;
   let cuts = 0;
   let target: URL | null = null;
   const sockets = new Set<Socket>();
@@ -444,7 +534,7 @@ async function withCuttingProxy(
       socket.on('error', () => undefined).on('close', () => [client, upstream].map((each) => each.destroy()));
     }
     client.on('data', (data) => {
-      if (isArmed && data.includes('COMMIT')) [isCommitted, isArmed] = [true, false];
+      if (armed && data.includes(armed)) [isCommitted, armed] = [true, null];
       upstream.write(data);
     });
     upstream.on('data', (data) => {
@@ -464,8 +554,8 @@ async function withCuttingProxy(
         through.port = String((server.address() as AddressInfo).port);
         return through.href;
       },
-      cutBehindCommit: () => {
-        isArmed = true;
+      cutBehind: (sql) => {
+        armed = sql;
       },
       cuts: () => cuts,
     });
