@@ -198,6 +198,7 @@ async function checkTable(
     ...(declared.indexesOnly && { indexesOnly: true }),
     sqlName: sqlName(relation),
     keys,
+    ...(triggers.length > 0 && { hasTriggers: true }),
   };
   return { tables: [table], triggers: triggers.map((trigger) => `${place}: ${trigger}`), objections };
 }

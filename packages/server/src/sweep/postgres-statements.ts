@@ -197,6 +197,25 @@ export function guardedUpdate(
   };
 }
 
+/** How many (`n`) of some rows hold what was written to these columns. */
+export function selectStored(
+  table: PostgresSweptTable,
+  columnIndexes: readonly number[],
+  rows: readonly RowWrite[],
+): Statement {
+  const { names, arrays, condition, parameters } = keyJoin(table, rows, 1);
+  const values = columnIndexes.map((_, i) => `n${i}`);
+  const valueArrays = values.map((_, i) => `$${names.length + i + 1}::text[]`);
+  return {
+    sql: `SELECT count(*)::int AS n FROM unnest(${[...arrays, ...valueArrays].join(', ')}) AS v (${[...names, ...values].join(', ')})
+      JOIN ONLY ${table.sqlName} AS t ON ${condition} WHERE ${assignment(table, columnIndexes).isStored}`,
+    parameters: [
+      ...parameters,
+      ...columnIndexes.map((_, i) => rows.map(({ changes }) => shownText(changes[i]?.value ?? null))),
+    ],
+  };
+}
+
 /** The names of the service's tables that a batch writes to. */
 export interface OwnNames {
   readonly runs: string;

@@ -24,6 +24,7 @@ import {
   selectLocked,
   selectNext,
   selectNextRows,
+  selectStored,
   valuesOf,
   type WriteGroup,
 } from './postgres-statements.js';
@@ -185,6 +186,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
         await this.#session.transaction(async (query) => {
           await this.#lockRun(query, checkpoint);
           const settled = await this.#writeRows(query, table, planned, work);
+          if (table.hasTriggers && !(await isStored(query, table, settled))) throw changedByTrigger(table);
           for (const { work: done, isSkipped } of settled) done.count(tally, isSkipped);
           await this.#recordFailures(query, table, settled, checkpoint.runId);
           await this.#checkpoint(query, checkpoint, tally);
@@ -253,19 +255,12 @@ export class PostgresSweepDatabase implements SweepDatabase {
     planned: readonly PlannedRow[],
   ): Promise<Set<PlannedRow>> {
     const missed = new Set<PlannedRow>();
-    for (const rows of bySetOfColumns(planned)) {
-      const columnIndexes = (rows[0] as PlannedRow).work.changes.map(({ columnIndex }) => columnIndex);
-      const writes = rows.map(({ row: { key, values }, work: { changes } }) => ({ key, values, changes }));
-      const { sql, parameters } = guardedUpdate(table, columnIndexes, writes);
+    for (const { columnIndexes, rows, from } of writeGroups(planned)) {
+      const { sql, parameters } = guardedUpdate(table, columnIndexes, rows);
       const written = await query(sql, parameters);
-      if (written.some(({ stored }) => stored !== true)) {
-        throw new FieldsealError(
-          'ERR_TABLE_TRIGGERS',
-          `${table.name}: a trigger changed what was written, so that it would not be read as it is; nothing of the batch is kept.`,
-        );
-      }
+      if (written.some(({ stored }) => stored !== true)) throw changedByTrigger(table);
       const places = new Set(written.map(({ i }) => i));
-      for (const [i, row] of rows.entries()) if (!places.has(i + 1)) missed.add(row);
+      for (const [i, row] of from.entries()) if (!places.has(i + 1)) missed.add(row);
     }
     return missed;
   }
@@ -327,6 +322,26 @@ function lost(runId: number): FieldsealError {
   return new FieldsealError('ERR_RUN_LOST', `Run ${runId} was stopped or taken over by another process.`);
 }
 
+/** A trigger behind an update may change a value, or its row, after the update has told that it is stored. */
+async function isStored(
+  query: PostgresQuery,
+  table: PostgresSweptTable,
+  settled: readonly (PlannedRow & { readonly isSkipped: boolean })[],
+): Promise<boolean> {
+  for (const { columnIndexes, rows } of writeGroups(settled.filter(({ isSkipped }) => !isSkipped))) {
+    const { sql, parameters } = selectStored(table, columnIndexes, rows);
+    if ((await query(sql, parameters))[0]?.['n'] !== rows.length) return false;
+  }
+  return true;
+}
+
+function changedByTrigger({ name }: SweptTable): FieldsealError {
+  return new FieldsealError(
+    'ERR_TABLE_TRIGGERS',
+    `${name}: a trigger changed what was written, so that it would not be read as it is; nothing of the batch is kept.`,
+  );
+}
+
 function failuresOf(table: PostgresSweptTable, planned: readonly PlannedRow[]) {
   const columns = sweptColumns(table);
   return planned.flatMap(({ row, work }) =>
@@ -338,27 +353,21 @@ function failuresOf(table: PostgresSweptTable, planned: readonly PlannedRow[]) {
 
 /**
  * What one statement can write of a batch; null: it has to be written step by step. So are the service's own tables, whose
- * rows are touched for other reasons all the time: there only a change of what was read is to count.
+ * rows are touched for other reasons all the time: there only a change of what was read is to count; and tables with
+ * triggers, whose work a statement does not see.
  */
 function writeAtOnce(
   table: PostgresSweptTable,
   planned: readonly PlannedRow[],
 ): Pick<BatchWrite, 'groups' | 'failures'> | null {
-  if (table.isOwn) return null;
-  const groups: WriteGroup[] = [];
-  for (const rows of bySetOfColumns(planned)) {
-    const columnIndexes = (rows[0] as PlannedRow).work.changes.map(({ columnIndex }) => columnIndex);
-    const writes = rows.map(({ row: { key, values, rowVersion }, work: { changes } }) => {
-      return { key, values, changes, rowVersion: rowVersion as string };
-    });
-    groups.push({ columnIndexes, rows: writes });
-  }
+  if (table.isOwn || table.hasTriggers) return null;
+  const groups = writeGroups(planned);
   const isKnown = groups.every(({ rows }) => rows.every(({ rowVersion }) => rowVersion !== undefined));
   return isKnown && groups.length <= MOST_GROUPS ? { groups, failures: failuresOf(table, planned) } : null;
 }
 
-/** The rows that change, by which of their columns do. */
-function bySetOfColumns(planned: readonly PlannedRow[]): Iterable<readonly PlannedRow[]> {
+/** The rows that change, by which of their columns do; `from`: what they were planned as. */
+function writeGroups(planned: readonly PlannedRow[]): (WriteGroup & { readonly from: readonly PlannedRow[] })[] {
   const bySet = new Map<string, PlannedRow[]>();
   for (const row of planned) {
     if (row.work.changes.length === 0) continue;
@@ -367,7 +376,13 @@ function bySetOfColumns(planned: readonly PlannedRow[]): Iterable<readonly Plann
     if (rows) rows.push(row);
     else bySet.set(set, [row]);
   }
-  return bySet.values();
+  return Array.from(bySet.values(), (from) => {
+    const columnIndexes = (from[0] as PlannedRow).work.changes.map(({ columnIndex }) => columnIndex);
+    const rows = from.map(({ row: { key, values, rowVersion }, work: { changes } }) => {
+      return { key, values, changes, rowVersion: rowVersion as string };
+    });
+    return { columnIndexes, rows, from };
+  });
 }
 
 /** What the values of a table's rows are bound to. */

@@ -1,6 +1,6 @@
 /** Sweeping over a SQLite file: keyset reads outside any lock, then one short BEGIN IMMEDIATE a batch. */
 import type Database from 'better-sqlite3';
-import { FieldsealError } from 'fieldseal';
+import { FieldsealError, type Stored } from 'fieldseal';
 import { databaseError } from '../store/database-error.js';
 import { describeRowKey, type KeyPart, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
@@ -73,9 +73,11 @@ export class SqliteSweepDatabase implements SweepDatabase {
     // Counted in a copy: a transaction that fails leaves the counts where the checkpoint is.
     const tally = structuredClone(checkpoint.tally);
     const transaction = this.#db.transaction(() => {
+      const hasTriggers = this.#hasTriggers(table);
       for (const { row, work: first } of planned) {
         const done = this.#write(table, part, row, first) ? { row, work: first } : this.#again(table, part, row, work);
         if (!done) continue; // Deleted since it was read: no record of this run.
+        if (hasTriggers) this.#assertStored(table, part, done.row, done.work);
         done.work.count(tally);
         for (const failure of done.work.failures) this.#recordFailure(table, done.row, failure, checkpoint.runId);
       }
@@ -156,6 +158,25 @@ export class SqliteSweepDatabase implements SweepDatabase {
     return statement.run(...parameters).changes === 1;
   }
 
+  /** Inside the transaction: also one that was made since the run began. */
+  #hasTriggers({ name }: SweptTable): boolean {
+    const sql = "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE LIMIT 1";
+    return this.#statement(sql).get(name) !== undefined;
+  }
+
+  /** A trigger may change a value after it was written, or its row. */
+  #assertStored(table: SweptTable, part: RangePart, { key }: SweptRow, { changes }: RowWork): void {
+    if (changes.length === 0) return;
+    const columns = sweptColumns(table).map(quoteName);
+    const stored = changes.map(({ columnIndex, value }) => guardOf(columns[columnIndex] as string, value));
+    const sql = `SELECT 1 FROM ${quoteName(table.name)} WHERE ${[keyCondition(table, part, key), ...stored].join(' AND ')}`;
+    if (this.#statement(sql).get(...key.map(({ value }) => value), ...changes.map(({ value }) => value))) return;
+    throw new FieldsealError(
+      'ERR_TABLE_TRIGGERS',
+      `${table.name}: a trigger changed what was written, so that it would not be read as it is; nothing of the batch is kept.`,
+    );
+  }
+
   #recordFailure(table: SweptTable, row: SweptRow, failure: RowWork['failures'][number], runId: number): void {
     this.#statement(
       `INSERT INTO sweep_failures (run_id, table_name, column_name, primary_key, reason) VALUES (?, ?, ?, ?, ?)
@@ -221,18 +242,18 @@ export class SqliteSweepDatabase implements SweepDatabase {
 }
 
 /**
- * That a column still holds what was read, by storage class and bytes: under the column's own collation, NOCASE say, a
+ * That a column holds what was read or written, by storage class and bytes: under the column's own collation, NOCASE say, a
  * concurrent write could look like the old value.
  */
-function guardOf(column: string, value: StoredValue | null): string {
+function guardOf(column: string, value: StoredValue | Stored | null): string {
   if (value === null) return `${column} IS ?`;
   if (value instanceof InvalidText) return `CAST(${column} AS BLOB) = ? AND typeof(${column}) = 'text'`;
   return `${column} = ? COLLATE BINARY AND typeof(${column}) = '${storageClass(value)}'`;
 }
 
-function storageClass(value: string | Buffer | bigint | number): string {
+function storageClass(value: string | Uint8Array | bigint | number): string {
   if (typeof value === 'string') return 'text';
-  if (Buffer.isBuffer(value)) return 'blob';
+  if (value instanceof Uint8Array) return 'blob';
   return typeof value === 'bigint' ? 'integer' : 'real';
 }
 

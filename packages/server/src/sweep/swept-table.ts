@@ -38,6 +38,8 @@ export interface PostgresSweptTable extends SweptTable {
   readonly sqlName: string;
   /** `keyColumns` with what their text is cast to. */
   readonly keys: readonly { readonly column: string; readonly castType: string; readonly isInteger: boolean }[];
+  /** Something of the application's runs when the swept columns are written. */
+  readonly hasTriggers?: true;
 }
 
 /** The tables, and the update triggers that were found and allowed, as `table: trigger` texts. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -414,6 +415,46 @@ describe('locks', () => {
   });
 });
 
+describe('a statement that takes too long', () => {
+  it('is tried again in smaller parts, and every row is written and counted once', async () => {
+    const sql = `${TABLE} INSERT INTO t SELECT i, 'n' || i FROM generate_series(1, 60) i;
+      CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.01); RETURN new; END';
+      CREATE TRIGGER slow BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()`;
+    await withPostgresSweep({ sql }, async (sweep) => {
+      const rows = await sweep.read();
+      const committing = sweep.commit(rows, sweep.work('encrypt'));
+      // What statement_timeout does, without its half a minute: the same error ends the statement.
+      for (let cut = 0; cut < 1; await setTimeout(5)) {
+        cut = (
+          await sweep.rows(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'fieldseal sweep' AND datname = current_database() AND query LIKE '%UPDATE ONLY%' AND state = 'active'",
+          )
+        ).length;
+      }
+      expect((await committing)['c']).toMatchObject({ total: 60, rotated: 60, current: 0, skipped: 0 });
+    });
+  });
+});
+
+describe('row security that comes into force under a run', () => {
+  it('is an error and not a part of the rows', async () => {
+    const role = `reader_${randomUUID().replaceAll('-', '')}`;
+    const as = (url: string) => Object.assign(new URL(url), { username: role, password: 'reader' }).href;
+    await withPostgresSweep(
+      { sql: `${THREE} CREATE ROLE ${role} LOGIN PASSWORD 'reader'; GRANT ALL ON t TO ${role}`, through: as },
+      async (sweep) => {
+        expect(await sweep.read()).toHaveLength(3);
+        await sweep.client.query('ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON t USING (id < 3)');
+        expect(await rejectionOf(() => sweep.read())).toEqual({
+          code: 'ERR_DATABASE_FAILED',
+          message: 'The database denies its user a needed privilege (42501).',
+        });
+        await sweep.client.query(`DROP OWNED BY ${role}`);
+      },
+    );
+  });
+});
+
 describe('a batch that cannot be written', () => {
   async function unchanged(sweep: PostgresSweep, work: () => Promise<void>): Promise<void> {
     const before = [await values(sweep), await sweep.bookkeeping()];
@@ -446,6 +487,24 @@ describe('a batch that cannot be written', () => {
   it('is rolled back when a trigger changes what is written', async () => {
     const trigger = `CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.c := rtrim(new.c, ''=''); RETURN new; END';
       CREATE TRIGGER trims BEFORE UPDATE ON t FOR EACH ROW WHEN (new.id = 3) EXECUTE FUNCTION f()`;
+    await withPostgresSweep({ sql: `${THREE} ${trigger}` }, async (sweep) => {
+      const rows = await sweep.read();
+      await unchanged(sweep, async () => {
+        expect(await rejectionOf(() => sweep.commit(rows, sweep.work('encrypt')))).toEqual({
+          code: 'ERR_TABLE_TRIGGERS',
+          message:
+            't: a trigger changed what was written, so that it would not be read as it is; nothing of the batch is kept.',
+        });
+      });
+    });
+  });
+
+  it.each([
+    ['changes what is written', 'UPDATE t SET c = lower(new.c) WHERE id = new.id'],
+    ['deletes the row', 'DELETE FROM t WHERE id = new.id'],
+  ])('is rolled back when a trigger behind the update %s', async (_what, does) => {
+    const trigger = `CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN ${does}; RETURN NULL; END';
+      CREATE TRIGGER mutates AFTER UPDATE ON t FOR EACH ROW WHEN (new.id = 3 AND pg_trigger_depth() = 0) EXECUTE FUNCTION f()`;
     await withPostgresSweep({ sql: `${THREE} ${trigger}` }, async (sweep) => {
       const rows = await sweep.read();
       await unchanged(sweep, async () => {

@@ -237,6 +237,32 @@ describe('a batch that cannot be written', () => {
     });
   });
 
+  it.each([
+    ['changes what is written', 'UPDATE t SET c = lower(new.c) WHERE id = new.id'],
+    ['deletes the row', 'DELETE FROM t WHERE id = new.id'],
+  ])('is rolled back when a trigger %s', async (_what, does) => {
+    await withSweep({ sql: failing }, async (sweep) => {
+      const rows = sweep.read();
+      sweep.app.exec(`CREATE TRIGGER mutates AFTER UPDATE ON t WHEN new.id = 3 BEGIN ${does}; END`);
+      await unchanged(sweep, () => {
+        expect(refusalOf(() => sweep.commit(rows, sweep.work('encrypt')))).toEqual({
+          code: 'ERR_TABLE_TRIGGERS',
+          message:
+            't: a trigger changed what was written, so that it would not be read as it is; nothing of the batch is kept.',
+        });
+      });
+    });
+  });
+
+  it('is written beside a trigger that copies values elsewhere', async () => {
+    const sql = `${THREE} CREATE TABLE copies (id, c);`;
+    await withSweep({ sql }, async (sweep) => {
+      sweep.app.exec('CREATE TRIGGER copies AFTER UPDATE ON t BEGIN INSERT INTO copies VALUES (new.id, new.c); END');
+      expect(encryptBatch(sweep)).toMatchObject({ total: 3, rotated: 3 });
+      expect(sweep.app.prepare('SELECT count(*) FROM t JOIN copies USING (id, c)').pluck().get()).toBe(3);
+    });
+  });
+
   it('is rolled back when a trigger refuses a row, whose value no message holds', async () => {
     const sql = `${THREE} CREATE TRIGGER refuses BEFORE INSERT ON t BEGIN SELECT 1; END;`;
     await withSweep({ sql }, async (sweep) => {
