@@ -25,11 +25,15 @@ export interface PostgresDatabase {
 export async function withPostgresDatabase<T>(
   sql: string,
   work: (database: PostgresDatabase) => Promise<T>,
+  serverUrl = inject('postgresUrl'),
 ): Promise<T> {
-  const server = new pg.Client({ connectionString: inject('postgresUrl') });
-  await server.connect();
+  const onServer = async (statement: string) => {
+    const server = new pg.Client({ connectionString: serverUrl });
+    await server.connect();
+    await server.query(statement).finally(() => server.end());
+  };
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  const url = new URL(inject('postgresUrl'));
+  const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   const clients: pg.Client[] = [];
   const connect = async () => {
@@ -41,7 +45,7 @@ export async function withPostgresDatabase<T>(
     return client;
   };
   try {
-    await server.query(`CREATE DATABASE ${name}`);
+    await onServer(`CREATE DATABASE ${name}`);
     const client = await connect();
     await client.query(sql);
     return await work({
@@ -52,8 +56,7 @@ export async function withPostgresDatabase<T>(
     });
   } finally {
     for (const client of clients) await client.end().catch(() => undefined);
-    await server.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-    await server.end();
+    await onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
   }
 }
 

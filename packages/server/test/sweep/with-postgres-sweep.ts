@@ -29,10 +29,12 @@ export interface PostgresSweep extends RunUnderWay, PostgresDatabase {
 export interface PostgresSweepSetup extends SweepSetup {
   /** The URL that the sweep's own session connects to, in the place of the database's. */
   readonly through?: (url: string) => string;
+  /** Another server than the one that all tests share. */
+  readonly serverUrl?: string;
 }
 
 export function withPostgresSweep<T>(setup: PostgresSweepSetup, use: (sweep: PostgresSweep) => Promise<T>): Promise<T> {
-  const { sql, kind = 'encrypt', subjects = null, through = (url) => url } = setup;
+  const { sql, kind = 'encrypt', subjects = null, through = (url) => url, serverUrl } = setup;
   return withPostgresDatabase(sql, async (under) => {
     const session = await PostgresSession.open({
       connectionString: through(under.url),
