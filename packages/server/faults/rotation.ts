@@ -15,6 +15,7 @@ export class Rotation {
   readonly child: ChildProcess;
   readonly ended: Promise<RotationEnd>;
   hasEnded = false;
+  hasProgressed = false;
   readonly #progress = new EventEmitter();
 
   constructor(child: ChildProcess) {
@@ -23,7 +24,9 @@ export class Rotation {
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
     lines.on('line', (line) => {
       lastLine = line;
-      if (line.includes('"progress"')) this.#progress.emit('reached');
+      if (!line.includes('"progress"')) return;
+      this.hasProgressed = true;
+      this.#progress.emit('reached');
     });
     this.ended = Promise.all([once(child, 'exit'), once(lines, 'close')]).then(([[exitCode]]) => {
       this.hasEnded = true;

@@ -49,12 +49,11 @@ async function strike(people: People, { name, rounds, rowsPerSecond, longestMs, 
   let rotation: Rotation | null = null;
   for (let round = 1; round <= rounds; ) {
     const [isEarly, part] = [random() < 0.2, random()];
-    if (rotation) await setTimeout(part * longestMs);
-    else {
-      rotation = people.rotate(rowsPerSecond);
-      if (!isEarly) await rotation.progressed();
-      await setTimeout(part * (isEarly ? 600 : longestMs));
-    }
+    rotation ??= people.rotate(rowsPerSecond);
+    // Most faults wait until it is at work; one that it outlives at its start may not be followed by such alone.
+    const isAtStart = !rotation.hasProgressed && isEarly;
+    if (!rotation.hasProgressed && !isEarly) await rotation.progressed();
+    await setTimeout(part * (isAtStart ? 600 : longestMs));
     if (rotation.hasEnded) {
       // It was over before anything could happen to it: no round.
       await assertEnd(people, rotation);
