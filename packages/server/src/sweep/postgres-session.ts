@@ -1,6 +1,6 @@
 /** One connection for a sweep: its settings, its patience with locks, and a new connection when the old one is lost. */
 import { setTimeout } from 'node:timers/promises';
-import { isFieldsealError } from 'fieldseal';
+import { FieldsealError, isFieldsealError } from 'fieldseal';
 import pg from 'pg';
 import { databaseError } from '../store/database-error.js';
 
@@ -26,6 +26,8 @@ export interface PostgresSessionOptions {
   /** What messages call the database. */
   readonly name: string;
   readonly readOnly: boolean;
+  /** Whether a standby will not do: it is behind, and would answer as if rows were not there. */
+  readonly needsPrimary?: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -62,6 +64,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
 export class PostgresSession {
   readonly #options: PostgresSessionOptions;
   #client: pg.Client | null = null;
+  #connections = 0;
 
   private constructor(options: PostgresSessionOptions) {
     this.#options = options;
@@ -74,6 +77,11 @@ export class PostgresSession {
     return session;
   }
 
+  /** Which connection it is, counted from 1; it moves when a lost one is made again. */
+  get connection(): number {
+    return this.#connections;
+  }
+
   /** Runs one statement that may as well run twice, again after a lock or a lost connection. */
   async query(sql: string, parameters: readonly unknown[] = []): Promise<PostgresRow[]> {
     return this.#again(async () => this.#run(await this.#connected(), sql, parameters));
@@ -82,10 +90,18 @@ export class PostgresSession {
   /**
    * Runs one statement once, which is a transaction of its own.
    * @param refusals SQLSTATEs of errors after which it changed nothing, and the answer is null
+   * @param connection the one that it is for: on another it is not run, and the answer is null; null: any
    * @throws ConnectionLost also when it may have taken place
    */
-  async once(sql: string, parameters: readonly unknown[], refusals: readonly string[]): Promise<PostgresRow[] | null> {
-    return this.#run(await this.#connected(), sql, parameters, refusals);
+  async once(
+    sql: string,
+    parameters: readonly unknown[],
+    refusals: readonly string[],
+    connection: number | null,
+  ): Promise<PostgresRow[] | null> {
+    const client = await this.#connected();
+    if (connection !== null && connection !== this.#connections) return null;
+    return this.#run(client, sql, parameters, refusals);
   }
 
   /** Runs a statement that may take any time, such as a look at every row. */
@@ -153,7 +169,7 @@ export class PostgresSession {
   }
 
   async #connect(): Promise<pg.Client> {
-    const { connectionString, name, readOnly } = this.#options;
+    const { connectionString, name, readOnly, needsPrimary = false } = this.#options;
     const client = new pg.Client({
       connectionString,
       application_name: 'fieldseal sweep',
@@ -172,11 +188,13 @@ export class PostgresSession {
            set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)`,
         Object.entries(SETTINGS).flat(),
       );
+      if (needsPrimary) await assertPrimary(client, name);
     } catch (error) {
       client.end().catch(() => undefined);
       throw databaseError(error, name);
     }
     this.#client = client;
+    this.#connections++;
     return client;
   }
 
@@ -204,6 +222,13 @@ export class PostgresSession {
       throw new ConnectionLost(told);
     }
   }
+}
+
+/** @throws FieldsealError `ERR_DATABASE_READ_ONLY` for a standby */
+async function assertPrimary(client: pg.Client, name: string): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+  if (rows[0]?.standby !== true) return;
+  throw new FieldsealError('ERR_DATABASE_READ_ONLY', `${name} is a standby; a sweep reads where it writes.`);
 }
 
 /** Whether another transaction was in the way, so that the same may succeed later. */

@@ -117,17 +117,21 @@ export function selectNextRows(table: PostgresSweptTable, cursor: RowKey | null,
 }
 
 /** The rows in an answer to {@link selectNext}. */
-export function rowsOf(table: PostgresSweptTable, answer: Record<string, unknown>): Omit<SweptRow, 'context'>[] {
+export function rowsOf(
+  table: PostgresSweptTable,
+  answer: Record<string, unknown>,
+  versioned: (xmin: string) => NonNullable<SweptRow['rowVersion']>,
+): Omit<SweptRow, 'context'>[] {
   const column = (name: string) => JSON.parse((answer[name] as string | null) ?? '[]') as (string | null)[];
   const keys = table.keys.map(({ isInteger }, i) => column(`k${i}`).map((text) => keyPart(isInteger, text as string)));
   const values = sweptColumns(table).map((_, i) => {
     const texts = column(`v${i}`);
     return isBytes(table, i) ? texts.map((text) => text && bytesOf(text)) : texts;
   });
-  return column('x').map((rowVersion, row) => ({
+  return column('x').map((xmin, row) => ({
     key: keys.map((parts) => parts[row] as KeyPart),
     values: values.map((cells) => cells[row] as StoredValue | null),
-    rowVersion: rowVersion as string,
+    rowVersion: versioned(xmin as string),
   }));
 }
 
@@ -250,7 +254,8 @@ export const MISSED = '22012';
  * A whole batch as one statement, which holds its locks for no longer than the database takes: the fence, the rows, the
  * failures, the checkpoint. Each row is written only while it is the version that was read, by its key and `xmin`. That
  * guards the whole row, and so at least what comparing all of its values would: every change of a row gives it the `xmin`
- * of its transaction, of which no other version was ever visible. Freezing leaves the column as it is (since PostgreSQL
+ * of its transaction, of which no other version was ever visible over this connection (a server that comes back after a
+ * crash hands out ids again that it had not written down, which is why the caller asks for the connection). Freezing leaves the column as it is (since PostgreSQL
  * 9.4), and where anything else changed it the guard would only refuse. Fails with {@link MISSED} and changes nothing
  * unless every row is written, and stored as it was given; one row back, or none when the fence is not the run's any more.
  */

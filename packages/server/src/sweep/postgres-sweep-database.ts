@@ -1,6 +1,7 @@
 /** Sweeping over PostgreSQL: keyset reads without locks, then one short transaction a batch, or a part of one. */
 import { setTimeout } from 'node:timers/promises';
 import { FieldsealError } from 'fieldseal';
+import { failuresOf, type WriteAtOnce, writeAtOnce, writeGroups } from './postgres-batch-write.js';
 import {
   BUSY_MS,
   ConnectionLost,
@@ -11,7 +12,6 @@ import {
   type PostgresSession,
 } from './postgres-session.js';
 import {
-  type BatchWrite,
   batchStatement,
   checkpointRun,
   guardedUpdate,
@@ -26,25 +26,23 @@ import {
   selectNextRows,
   selectStored,
   valuesOf,
-  type WriteGroup,
 } from './postgres-statements.js';
-import { describeRowKey, encodeRowKey, type RowKey } from './row-key.js';
+import { encodeRowKey, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
 import type { BatchWork, Checkpoint, RangePart, SweepDatabase, SweptRow } from './sweep-database.js';
 import { contextOf, type PlannedRow, planOf, ReadRow } from './swept-row.js';
-import { type PostgresSweptTable, type SweptTable, sweptColumns } from './swept-table.js';
+import type { PostgresSweptTable, SweptTable } from './swept-table.js';
 import type { Tally } from './tally.js';
 
 /** How often a row is written in all before it counts as skipped. */
 const TRIES = 3;
 const FIRST_WAIT_MS = 10;
+/** Longer than a statement of a sweep may take. */
+const STATEMENT_MS = 45_000;
 /** How many connections in a row one batch may lose. */
 const CONNECTIONS = 5;
 /** After these a batch is written step by step: a row was changed meanwhile, or the table has rules (`feature_not_supported`). */
 const REFUSALS = [MISSED, '0A000'];
-/** Sets of changed columns that one statement writes; each is a part of it. */
-const MOST_GROUPS = 8;
-
 /** How far a batch is that is committed in parts. */
 interface BatchProgress {
   readonly done: number;
@@ -88,11 +86,14 @@ export class PostgresSweepDatabase implements SweepDatabase {
     const table = this.#table(name);
     const ask = ({ sql, parameters }: Statement) => this.#reader.query(sql, parameters);
     const context = bound(table);
+    // The writer's, and from before the read: no version is taken for good over a connection that came after it.
+    const { connection } = this.#session;
+    const versioned = (xmin: string) => ({ xmin, connection });
     const [answer] = (await ask(selectNext(table, cursor, limit))) as [PostgresRow];
-    if (answer['long'] === false) return rowsOf(table, answer).map((row) => new ReadRow(row, context));
+    if (answer['long'] === false) return rowsOf(table, answer, versioned).map((row) => new ReadRow(row, context));
     const rows = await ask(selectNextRows(table, cursor, limit));
     return rows.map((row) => {
-      const read = { key: keyOf(table, row), values: valuesOf(table, row), rowVersion: String(row['x']) };
+      const read = { key: keyOf(table, row), values: valuesOf(table, row), rowVersion: versioned(String(row['x'])) };
       return new ReadRow(read, context);
     });
   }
@@ -194,8 +195,10 @@ export class PostgresSweepDatabase implements SweepDatabase {
         return tally;
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;
-        if (await this.#tookPlace(checkpoint, tally)) return tally;
+        if (await this.#tookPlace(checkpoint, tally, error)) return tally;
         if (connections === CONNECTIONS) throw error.told;
+        // What was read before is another server's now, as far as anyone knows.
+        isAtOnce = false;
       }
     }
   }
@@ -203,14 +206,14 @@ export class PostgresSweepDatabase implements SweepDatabase {
   /** False: it could not be written so, and nothing was. */
   async #writeAtOnce(
     table: PostgresSweptTable,
-    write: Pick<BatchWrite, 'groups' | 'failures'>,
+    write: WriteAtOnce,
     checkpoint: Checkpoint,
     tally: Tally,
   ): Promise<boolean> {
     const { runCounts, done, ...place } = checkpoint;
     const counted = { ...place, ...checkpointOf(checkpoint, tally), run: runCounts(tally) };
     const { sql, parameters } = batchStatement(table, this.#own, { ...write, ...counted });
-    const written = await this.#session.once(sql, parameters, REFUSALS);
+    const written = await this.#session.once(sql, parameters, REFUSALS, write.connection);
     if (written?.length === 0) throw lost(checkpoint.runId);
     return written !== null;
   }
@@ -300,10 +303,22 @@ export class PostgresSweepDatabase implements SweepDatabase {
     ]);
   }
 
-  /** Whether the range stands where this checkpoint would have put it. */
-  async #tookPlace(checkpoint: Checkpoint, tally: Tally): Promise<boolean> {
-    // The lost connection's statement may still be at work: its lock on the run is waited for.
-    await this.#session.query(`SELECT FROM ${this.#own.runs} WHERE id = $1 FOR NO KEY UPDATE`, [checkpoint.runId]);
+  /**
+   * Whether the range stands where this checkpoint would have put it.
+   * @throws what was told of the lost connection when that cannot be found out: the run is left to be resumed
+   */
+  async #tookPlace(checkpoint: Checkpoint, tally: Tally, { told }: ConnectionLost): Promise<boolean> {
+    // The lost connection's statement may still be at work, and goes on without its client: its lock on the run is waited
+    // for, as long as a statement may take.
+    for (const startedMs = performance.now(); ; ) {
+      try {
+        await this.#session.query(`SELECT FROM ${this.#own.runs} WHERE id = $1 FOR NO KEY UPDATE`, [checkpoint.runId]);
+        break;
+      } catch (error) {
+        if (!isBusy(error)) throw error;
+        if (performance.now() - startedMs > STATEMENT_MS) throw told;
+      }
+    }
     const { cursor, counts, state } = checkpointOf(checkpoint, tally);
     const rows = await this.#session.query(
       `SELECT FROM ${this.#own.ranges} WHERE id = $1 AND cursor IS NOT DISTINCT FROM $2 AND counts = $3 AND state = $4`,
@@ -340,49 +355,6 @@ function changedByTrigger({ name }: SweptTable): FieldsealError {
     'ERR_TABLE_TRIGGERS',
     `${name}: a trigger changed what was written, so that it would not be read as it is; nothing of the batch is kept.`,
   );
-}
-
-function failuresOf(table: PostgresSweptTable, planned: readonly PlannedRow[]) {
-  const columns = sweptColumns(table);
-  return planned.flatMap(({ row, work }) =>
-    work.failures.map(({ columnIndex, reason }) => {
-      return { column: columns[columnIndex] as string, key: describeRowKey(row.key), reason };
-    }),
-  );
-}
-
-/**
- * What one statement can write of a batch; null: it has to be written step by step. So are the service's own tables, whose
- * rows are touched for other reasons all the time: there only a change of what was read is to count; and tables with
- * triggers, whose work a statement does not see.
- */
-function writeAtOnce(
-  table: PostgresSweptTable,
-  planned: readonly PlannedRow[],
-): Pick<BatchWrite, 'groups' | 'failures'> | null {
-  if (table.isOwn || table.hasTriggers) return null;
-  const groups = writeGroups(planned);
-  const isKnown = groups.every(({ rows }) => rows.every(({ rowVersion }) => rowVersion !== undefined));
-  return isKnown && groups.length <= MOST_GROUPS ? { groups, failures: failuresOf(table, planned) } : null;
-}
-
-/** The rows that change, by which of their columns do; `from`: what they were planned as. */
-function writeGroups(planned: readonly PlannedRow[]): (WriteGroup & { readonly from: readonly PlannedRow[] })[] {
-  const bySet = new Map<string, PlannedRow[]>();
-  for (const row of planned) {
-    if (row.work.changes.length === 0) continue;
-    const set = row.work.changes.map(({ columnIndex }) => columnIndex).join();
-    const rows = bySet.get(set);
-    if (rows) rows.push(row);
-    else bySet.set(set, [row]);
-  }
-  return Array.from(bySet.values(), (from) => {
-    const columnIndexes = (from[0] as PlannedRow).work.changes.map(({ columnIndex }) => columnIndex);
-    const rows = from.map(({ row: { key, values, rowVersion }, work: { changes } }) => {
-      return { key, values, changes, rowVersion: rowVersion as string };
-    });
-    return { columnIndexes, rows, from };
-  });
 }
 
 /** What the values of a table's rows are bound to. */

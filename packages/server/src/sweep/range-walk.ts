@@ -107,6 +107,8 @@ interface Batch {
   readonly cursor: RowKey | null;
   readonly isLast: boolean;
   readonly works: readonly RowWork[] | null;
+  /** The keys of subjects that these were made with: an erasure makes them anew. */
+  readonly generation?: number | undefined;
 }
 
 /** How much the values of rows take, in characters or bytes. */
@@ -185,6 +187,7 @@ export async function walkRange(
     reading = isAhead(batch) ? quietly(read()) : null;
     await loadSubjects(context, table, batch.rows);
     const works: RowWork[] = [];
+    const generation = subjects?.generation;
     for (let first = 0; first < batch.rows.length; first += CHUNK_ROWS) {
       if (first > 0) await setImmediate();
       try {
@@ -194,16 +197,17 @@ export async function walkRange(
         return batch;
       }
     }
-    return { ...batch, works };
+    return { ...batch, works, generation };
   }
 
   /**
    * Commits a batch. A row that got another subject meanwhile wants a key that is not loaded: then the subjects of now are
    * loaded too, and the same rows are committed once more, since a part of them may be by then.
    */
-  async function commitBatch({ rows, from, cursor, isLast, works }: Batch): Promise<Tally> {
+  async function commitBatch({ rows, from, cursor, isLast, works, generation }: Batch): Promise<Tally> {
     const checkpoint = { cursor: cursor && encodeRowKey(cursor), done: isLast, tally };
-    const known: BatchWork = (asked) => (asked === rows && works ? works : work(asked));
+    const known: BatchWork = (asked) =>
+      asked === rows && works && subjects?.generation === generation ? works : work(asked);
     for (let tries = 1; ; tries++) {
       const startedMs = performance.now();
       try {

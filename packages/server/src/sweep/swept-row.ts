@@ -30,7 +30,7 @@ type Read = Omit<SweptRow, 'context'>;
 export class ReadRow implements SweptRow {
   readonly key: RowKey;
   readonly values: readonly (StoredValue | null)[];
-  readonly rowVersion: string | undefined;
+  readonly rowVersion: SweptRow['rowVersion'];
   readonly #contextOf: (row: Read) => ContextRow;
   #context: ContextRow | null = null;
 

@@ -71,10 +71,12 @@ async function connectPostgres(
   const options = { connectionString, name: databaseName(target) };
   const session = await PostgresSession.open({ ...options, readOnly });
   // Reads, so that the next rows come while a batch is written.
-  const reader = await PostgresSession.open({ ...options, readOnly: true }).catch(async (error) => {
-    await session.close();
-    throw error;
-  });
+  const reader = await PostgresSession.open({ ...options, readOnly: true, needsPrimary: !readOnly }).catch(
+    async (error) => {
+      await session.close();
+      throw error;
+    },
+  );
   return {
     preflight: ({ model }, { kind, allowTriggers }) =>
       postgresPreflight(session, model, { kind, allowTriggers, serviceSchema: schema }),

@@ -35,33 +35,37 @@ export interface PostgresSweepSetup extends SweepSetup {
 
 export function withPostgresSweep<T>(setup: PostgresSweepSetup, use: (sweep: PostgresSweep) => Promise<T>): Promise<T> {
   const { sql, kind = 'encrypt', subjects = null, through = (url) => url, serverUrl } = setup;
-  return withPostgresDatabase(sql, async (under) => {
-    const session = await PostgresSession.open({
-      connectionString: through(under.url),
-      name: 'The database',
-      readOnly: false,
-    });
-    const store = await openStore(parseDatabaseUrl(under.url), { schema: SERVICE_SCHEMA });
-    try {
-      const options = { kind, allowTriggers: true, serviceSchema: SERVICE_SCHEMA };
-      const { tables } = await postgresPreflight(session, modelOf(setup), options);
-      const table = tables[0] as PostgresSweptTable;
-      const { run, checkpoint } = await beginRun(store, table);
-      const database = new PostgresSweepDatabase(session, SERVICE_SCHEMA, tables);
-      const canStore = (text: string) => database.canStore(text);
-      return await use({
-        ...under,
-        ...run,
-        database,
-        store,
-        table,
-        read: () => database.read(table, 'key', null, 1000),
-        work: (of) => rowWork(table, run.ring, TRANSFORMS[of], { canStore, subjects }),
-        commit: (rows, work, changed = {}) => database.commit(table, 'key', rows, work, checkpoint(changed)),
+  return withPostgresDatabase(
+    sql,
+    async (under) => {
+      const session = await PostgresSession.open({
+        connectionString: through(under.url),
+        name: 'The database',
+        readOnly: false,
       });
-    } finally {
-      await store.close();
-      await session.close();
-    }
-  });
+      const store = await openStore(parseDatabaseUrl(under.url), { schema: SERVICE_SCHEMA });
+      try {
+        const options = { kind, allowTriggers: true, serviceSchema: SERVICE_SCHEMA };
+        const { tables } = await postgresPreflight(session, modelOf(setup), options);
+        const table = tables[0] as PostgresSweptTable;
+        const { run, checkpoint } = await beginRun(store, table);
+        const database = new PostgresSweepDatabase(session, SERVICE_SCHEMA, tables);
+        const canStore = (text: string) => database.canStore(text);
+        return await use({
+          ...under,
+          ...run,
+          database,
+          store,
+          table,
+          read: () => database.read(table, 'key', null, 1000),
+          work: (of) => rowWork(table, run.ring, TRANSFORMS[of], { canStore, subjects }),
+          commit: (rows, work, changed = {}) => database.commit(table, 'key', rows, work, checkpoint(changed)),
+        });
+      } finally {
+        await store.close();
+        await session.close();
+      }
+    },
+    serverUrl,
+  );
 }
