@@ -92,7 +92,7 @@ function repositories(db: Kysely<StoreSchema>, place: StorePlace): StoreTransact
   return {
     keyring: keyringRepository(db, clock),
     runs: runRepository(db, clock),
-    audit: auditRepository(db),
+    audit: auditRepository(db, clock),
     apiKeys: apiKeyRepository(db, clock),
     subjects: subjectKeyRepository(db, place, clock),
   };

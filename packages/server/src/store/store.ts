@@ -242,6 +242,8 @@ export interface AuditRepository {
   /** Newest first; `beforeId` continues behind the last row of the page before. */
   list(filter: AuditFilter & { readonly limit: number; readonly beforeId?: number }): Promise<AuditRow[]>;
   count(filter: AuditFilter): Promise<number>;
+  /** The time that a row would get now. */
+  now(): Promise<string>;
 }
 
 export interface ApiKeyRepository {
