@@ -70,6 +70,11 @@ export async function openStore(target: DatabaseTarget, options: OpenStoreOption
         return work(repositories(tx, place));
       }),
     writerBarrier: () => writerBarrier(db, place.dialect),
+    async truncateLog() {
+      if (place.dialect === 'postgres') return true;
+      const { rows } = await sql<{ busy: number }>`pragma wal_checkpoint(truncate)`.execute(db);
+      return rows[0]?.busy === 0;
+    },
     close: () => db.destroy(),
   };
 }

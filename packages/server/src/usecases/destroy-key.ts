@@ -11,6 +11,7 @@ import {
   type KeyName,
 } from './change-stored-keyring.js';
 import type { Dependencies } from './dependencies.js';
+import { forgetOverwritten } from './forget-overwritten.js';
 import {
   assertNotInEnvironments,
   auditRows,
@@ -178,7 +179,7 @@ export async function destroyStoredKey(deps: Dependencies, options: DestroyKeyOp
     check: async () => {},
   });
   try {
-    return await inKeyringTransaction(deps, open.store, async (tx, keyring): Promise<DestroyedKey> => {
+    const destroyed = await inKeyringTransaction(deps, open.store, async (tx, keyring): Promise<DestroyedKey> => {
       const key = keyring.ring.key(version, purpose);
       const ring = destroyKey(keyring.ring, version, purpose);
       if (ring === keyring.ring) return { ...changedKey(keyring, options), verifiedBy: null, backups: [] };
@@ -216,6 +217,8 @@ export async function destroyStoredKey(deps: Dependencies, options: DestroyKeyOp
       });
       return { ...changedKey({ ring }, options), verifiedBy: verify.run, backups };
     });
+    await forgetOverwritten(deps, open.store);
+    return destroyed;
   } finally {
     await open.close();
   }

@@ -1,5 +1,6 @@
 /** Destroying a key, and each thing that stands in the way of it. */
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import Database from 'better-sqlite3';
 import { Fernet } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import { createBackup } from '../../src/usecases/create-backup.js';
@@ -68,6 +69,40 @@ describe('destroying a key', () => {
         code: 'ERR_KEY_STATE',
         message: 'The key v1 is destroyed; only a disabled key can be enabled.',
       });
+    }));
+
+  it('leaves nothing of them in the write-ahead log of a SQLite database, or says that it could not', () =>
+    withRotated({}, async (rotated) => {
+      const { deps, project, notices } = rotated;
+      project.db((db) => db.pragma('journal_mode = WAL'));
+      // An application that goes on keeps the log in its place.
+      const other = new Database(project.file);
+      try {
+        other.prepare('SELECT count(*) FROM users').get();
+        const wraps = other.prepare("SELECT wraps FROM encryption_keys WHERE version = 'v1' AND purpose = 'field'");
+        await readyToDestroy(rotated);
+        const before = Buffer.from(wraps.pluck().get() as string);
+        await destroyStoredKey(deps, DESTROY);
+        for (const file of [project.file, `${project.file}-wal`]) {
+          expect([file, (await readFile(file)).includes(before)]).toEqual([file, false]);
+        }
+        expect(notices.filter(({ type }) => type === 'warning')).toEqual([]);
+
+        await rotateKeys(deps, { ...REALLY, given: null });
+        await disableStoredKey(deps, { version: 'v2', purpose: 'field', force: false });
+        await sweepTables(deps, 'verify', REALLY);
+        other.exec('BEGIN');
+        other.prepare('SELECT count(*) FROM users').get();
+        await destroyStoredKey(deps, { ...DESTROY, version: 'v2', now: true });
+        expect(notices.filter(({ type }) => type === 'warning')).toEqual([
+          {
+            type: 'warning',
+            text: 'another process uses the database, and its -wal file may still hold what was just forgotten; run `PRAGMA wal_checkpoint(TRUNCATE)` once it is idle',
+          },
+        ]);
+      } finally {
+        other.close();
+      }
     }));
 
   it('is refused for a key that is not disabled', () =>
