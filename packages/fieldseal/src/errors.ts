@@ -74,6 +74,7 @@ export const ERROR_CODES = {
   ERR_KEY_NEEDED: 'Something still needs the key: a value, an index, a backup, the environment.',
   ERR_KEY_UNVERIFIED: 'Nothing proves that no value needs the key: a verify that began late enough and found nothing.',
   ERR_RUN_OVER: 'The run is over.',
+  ERR_ROOT_CHANGE_UNFINISHED: 'The keyring is wrapped under two root keys until their change is finalized.',
   ERR_INTERNAL: 'A fault of Fieldseal itself.',
 } as const;
 

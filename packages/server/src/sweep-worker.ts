@@ -5,7 +5,7 @@ import { loadConfig } from './config/load-config.js';
 import type { DatabaseTarget } from './store/database-url.js';
 import { thisDriver } from './this-driver.js';
 import type { Dependencies } from './usecases/dependencies.js';
-import { failRun, isPassingFault } from './usecases/fail-run.js';
+import { failRun, isForPerson, isPassingFault } from './usecases/fail-run.js';
 import { resumeRun } from './usecases/resume-run.js';
 
 /** What the thread is given. Keys travel as bytes, within the process. */
@@ -60,7 +60,7 @@ async function drive(): Promise<SweepWorkerMessage> {
       : new FieldsealError('ERR_INTERNAL', `A fault of Fieldseal itself: ${reason}.`);
     const isPassing = isPassingFault(known.code);
     // Whoever asks for its status learns why; left as it is, the run would be in the way of every other.
-    if (!isPassing) await failRun(deps, data.run, known).catch(() => {});
+    if (!isPassing && !isForPerson(known.code)) await failRun(deps, data.run, known).catch(() => {});
     return { type: 'error', code: known.code, message: known.message, isPassing };
   }
 }

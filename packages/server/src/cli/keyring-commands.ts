@@ -19,6 +19,13 @@ interface KeyFlags {
   readonly purpose: ChangeablePurpose;
 }
 
+/** What an operator says of a key that is to stop reading. */
+interface LastFlags extends KeyFlags {
+  readonly dropped: readonly string[];
+  /** What `--no-…` sets to false. */
+  readonly processHasIt: boolean;
+}
+
 /** Adds the commands. */
 export function addKeyringCommands({ command, dependencies, output, keySources }: KeyringCommands): void {
   const keyring = command('keyring', 'Look at the stored keys, and change them.', 'fieldseal keyring list');
@@ -31,6 +38,15 @@ export function addKeyringCommands({ command, dependencies, output, keySources }
           .choices(CHANGEABLE_PURPOSES)
           .default('field'),
       );
+  const aboutLast = (name: string, description: string) =>
+    about(name, description)
+      .option(
+        '--dropped <table.column>',
+        'had values under it, and was dropped or decrypted since; may be given again',
+        (column: string, before: readonly string[]) => [...before, column],
+        [],
+      )
+      .option('--no-process-has-it', "with keys: 'env': no process has it in its environment any more");
   const changed = (key: ChangedKey, sentence: string) => output().result({ ...key }, sentence);
 
   keyring
@@ -55,12 +71,18 @@ export function addKeyringCommands({ command, dependencies, output, keySources }
       changed(await promoteStoredKey(dependencies(), { version, purpose }), `${version} is the primary key.`);
     });
 
-  about('disable', 'Take a key out of reading. `keyring enable` brings it back.')
+  aboutLast('disable', 'Take a key out of reading. `keyring enable` brings it back.')
     .argument('<version>', 'an active key: v1')
     .option('--force', 'although values are under it: nobody can read them meanwhile')
-    .action(async (version: string, { purpose, force }: KeyFlags & { force?: true }) => {
+    .action(async (version: string, { purpose, dropped, processHasIt, force }: LastFlags & { force?: true }) => {
       const { disableStoredKey } = await import('../usecases/disable-key.js');
-      const key = await disableStoredKey(dependencies(), { version, purpose, force: force ?? false });
+      const key = await disableStoredKey(dependencies(), {
+        version,
+        purpose,
+        dropped,
+        noProcessHasIt: !processHasIt,
+        force: force ?? false,
+      });
       changed(key, `${version} is disabled. \`fieldseal keyring enable ${version}\` brings it back.`);
     });
 
@@ -71,7 +93,7 @@ export function addKeyringCommands({ command, dependencies, output, keySources }
       changed(await enableStoredKey(dependencies(), { version, purpose }), `${version} is active again.`);
     });
 
-  about(
+  aboutLast(
     'destroy',
     'Forget the bytes of a disabled key, for good. Refused while anything may still need it; says what. Without --yes it only looks.',
   )
@@ -79,11 +101,13 @@ export function addKeyringCommands({ command, dependencies, output, keySources }
     .option('--yes', 'really destroy it')
     .option('--now', 'without waiting until it has been disabled for 7 days')
     .option('--abandon-backups', 'although backups hold values under it')
-    .action(async (version: string, flags: KeyFlags & { yes?: true; now?: true; abandonBackups?: true }) => {
+    .action(async (version: string, flags: LastFlags & { yes?: true; now?: true; abandonBackups?: true }) => {
       const { destroyStoredKey } = await import('../usecases/destroy-key.js');
       const key = await destroyStoredKey(dependencies(), {
         version,
         purpose: flags.purpose,
+        dropped: flags.dropped,
+        noProcessHasIt: !flags.processHasIt,
         confirmed: flags.yes ?? false,
         now: flags.now ?? false,
         abandonBackups: flags.abandonBackups ?? false,

@@ -56,6 +56,45 @@ export async function emptyBody(request: FastifyRequest): Promise<void> {
   request.body ??= {};
 }
 
+/** An id in the address, before it is made a number: `4.7`, `0x1` and `true` would become one. */
+async function wholeId({ params }: FastifyRequest): Promise<void> {
+  const { id } = params as { id?: string };
+  if (id === undefined || /^[1-9]\d*$/.test(id)) return;
+  throw new FieldsealError('ERR_INPUT_INVALID', 'The id in the address is not a whole number from 1 on.');
+}
+
+/** Bodies of which nothing is required may be left out: `emptyBody` stands in for them. */
+function optionalBodies(api: OpenApiLike): void {
+  for (const operations of Object.values(api.paths ?? {})) {
+    for (const { requestBody } of Object.values(operations)) {
+      const required = requestBody?.content['application/json']?.schema?.required ?? [];
+      if (requestBody && required.length === 0) requestBody.required = false;
+    }
+  }
+}
+
+/** What is changed of the description that the swagger plugin makes. */
+interface OpenApiLike {
+  readonly paths?: Readonly<
+    Record<
+      string,
+      Readonly<
+        Record<
+          string,
+          {
+            readonly requestBody?: {
+              required?: boolean;
+              readonly content: Readonly<
+                Record<string, { readonly schema?: { readonly required?: readonly string[] } }>
+              >;
+            };
+          }
+        >
+      >
+    >
+  >;
+}
+
 /** Which refusals leave an audit row. A malformed request is nobody's attempt at anything. */
 const AUDITED_STATUSES: readonly number[] = [401, 403, 404, 409];
 
@@ -165,13 +204,18 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     await service.store.runs.list(1); // Fails while the database does not answer.
     return { status: 'ready' };
   });
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  app.get('/openapi.json', { schema: { hide: true } }, async () => {
+    const api = app.swagger();
+    optionalBodies(api as OpenApiLike);
+    return api;
+  });
   await app.register(
     async (api) => {
       api.addHook('onRequest', async (request, reply) => {
         reply.header('cache-control', 'no-store');
         request.actor = await authenticate(request, service, deps.jwt);
       });
+      api.addHook('preValidation', wholeId);
       for (const routes of [apiKeyRoutes, auditLogRoutes, rotationRoutes])
         await api.register(async (scope) => routes(scope, deps));
     },

@@ -75,5 +75,6 @@ export const HTTP_STATUSES: Readonly<Record<ErrorCode, number>> = {
   ERR_KEY_NEEDED: 409,
   ERR_KEY_UNVERIFIED: 409,
   ERR_RUN_OVER: 409,
+  ERR_ROOT_CHANGE_UNFINISHED: 409,
   ERR_INTERNAL: 500,
 };

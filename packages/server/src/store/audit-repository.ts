@@ -1,10 +1,11 @@
 /** The audit log: rows are inserted and read, nothing else. */
 import type { ExpressionBuilder, Kysely, Selectable } from 'kysely';
+import type { DatabaseClock } from './database-clock.js';
 import type { StoreSchema } from './schema.js';
 import type { AuditFilter, AuditRepository, AuditRow } from './store.js';
 import { storedTime } from './stored-time.js';
 
-export function auditRepository(db: Kysely<StoreSchema>): AuditRepository {
+export function auditRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): AuditRepository {
   return {
     async insert(row) {
       const inserted = await db
@@ -39,6 +40,10 @@ export function auditRepository(db: Kysely<StoreSchema>): AuditRepository {
         .executeTakeFirst();
       // A table that isn't made yet has not even this row.
       return row?.rows ?? 0;
+    },
+
+    async now() {
+      return (await db.selectNoFrom(clock.timestamp.as('now')).executeTakeFirstOrThrow()).now;
     },
   };
 }

@@ -70,6 +70,11 @@ export async function openStore(target: DatabaseTarget, options: OpenStoreOption
         return work(repositories(tx, place));
       }),
     writerBarrier: () => writerBarrier(db, place.dialect),
+    async truncateLog() {
+      if (place.dialect === 'postgres') return true;
+      const { rows } = await sql<{ busy: number }>`pragma wal_checkpoint(truncate)`.execute(db);
+      return rows[0]?.busy === 0;
+    },
     close: () => db.destroy(),
   };
 }
@@ -92,7 +97,7 @@ function repositories(db: Kysely<StoreSchema>, place: StorePlace): StoreTransact
   return {
     keyring: keyringRepository(db, clock),
     runs: runRepository(db, clock),
-    audit: auditRepository(db),
+    audit: auditRepository(db, clock),
     apiKeys: apiKeyRepository(db, clock),
     subjects: subjectKeyRepository(db, place, clock),
   };

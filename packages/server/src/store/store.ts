@@ -242,6 +242,8 @@ export interface AuditRepository {
   /** Newest first; `beforeId` continues behind the last row of the page before. */
   list(filter: AuditFilter & { readonly limit: number; readonly beforeId?: number }): Promise<AuditRow[]>;
   count(filter: AuditFilter): Promise<number>;
+  /** The time that a row would get now. */
+  now(): Promise<string>;
 }
 
 export interface ApiKeyRepository {
@@ -313,5 +315,10 @@ export interface Store extends StoreTransaction {
   exclusiveTransaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
   /** After it returns, every write transaction that was open when it was called has ended (SWEEPS.md §1). */
   writerBarrier(): Promise<void>;
+  /**
+   * SQLite in WAL mode: moves everything from the log into the file and empties it, so that what was overwritten is in
+   * neither; false when another process is reading or writing. PostgreSQL keeps its log as it likes: true.
+   */
+  truncateLog(): Promise<boolean>;
   close(): Promise<void>;
 }

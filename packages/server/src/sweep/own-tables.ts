@@ -31,6 +31,11 @@ export function isOwnTable(name: string): boolean {
   return Object.hasOwn(OWN_TABLES, name.toLowerCase());
 }
 
+/** The service's own swept column, as reports name it; `schema` is null on SQLite. */
+export function ownColumn(schema: string | null): { readonly table: string; readonly column: string } {
+  return { table: schema === null ? TABLE : `${schema}.${TABLE}`, column: COLUMN };
+}
+
 /** Which kinds of run include the service's own columns: encrypting and decrypting is for an application's columns. */
 export function sweepsOwnTables(kind: RunKind): boolean {
   return kind === 'rotate' || kind === 'verify';
@@ -57,7 +62,7 @@ export async function postgresOwnTables(query: PostgresQuery, schema: string): P
   );
   const key = rows.find(({ name }) => name === KEY);
   if (!key || rows.length !== 2) return [];
-  const swept = ownTable(`${schema}.${TABLE}`);
+  const swept = ownTable(ownColumn(schema).table);
   const keys = [{ column: KEY, castType: String(key['type']), isInteger: true }];
   return [{ ...swept, sqlName: sqlName({ schema, table: TABLE }), keys }];
 }

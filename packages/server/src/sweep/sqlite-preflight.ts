@@ -3,6 +3,7 @@ import type Database from 'better-sqlite3';
 import { type ErrorCode, FieldsealError, type Model, type Storage } from 'fieldseal';
 import type { RunKind } from '../store/store.js';
 import { type DeclaredTable, declaredTables, writtenColumns } from './declared-table.js';
+import { isOwnTable } from './own-tables.js';
 import { sameName } from './sql-tokens.js';
 import {
   type CatalogueTable,
@@ -150,6 +151,11 @@ export function sqlitePreflight(
   const tables: SweptTable[] = [];
   const objections: Objection[] = [];
   for (const declared of declaredTables(model, kind)) {
+    if (isOwnTable(declared.name)) {
+      const text = `the table ${declared.name} is one of Fieldseal itself, which sweeps it undeclared`;
+      objections.push({ code: 'ERR_TABLE_NOT_FOUND', text });
+      continue;
+    }
     const table = catalogue.find((candidate) => sameName(candidate.name, declared.name));
     if (!table) {
       objections.push({ code: 'ERR_TABLE_NOT_FOUND', text: `the table ${declared.name} is not in the database` });

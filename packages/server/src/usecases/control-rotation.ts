@@ -60,6 +60,16 @@ async function control(
   });
 }
 
+/** The ring opens under OLD and NEW both, and may be changed by who has both. @throws FieldsealError `ERR_ROOT_CHANGE_UNFINISHED` */
+async function assertMayPromote(service: Service, tx: StoreTransaction, { id, newKeyVersion }: Run): Promise<void> {
+  const { ring, hasOtherRoots } = await service.openKeyring(tx);
+  if (!hasOtherRoots || ring.primary.version === newKeyVersion) return;
+  throw new FieldsealError(
+    'ERR_ROOT_CHANGE_UNFINISHED',
+    `Rotation ${id} moves to a key that this service was not given; finish it with \`fieldseal rotate OLD NEW\`.`,
+  );
+}
+
 /** Moves a run that nobody drives; false when somebody does by now. */
 async function moveUndriven(
   { runs }: StoreTransaction,
@@ -92,13 +102,15 @@ export function cancelRotation(service: Service, id: number, actor: Actor, drive
 
 /**
  * Lets a paused or stalled rotation go on: it is `pending` until somebody drives it, which the caller has to see to.
- * @throws FieldsealError as `pauseRotation`, and `ERR_RUN_DRIVEN` while a process drives it
+ * @throws FieldsealError as `pauseRotation`, `ERR_RUN_DRIVEN` while a process drives it, and `ERR_ROOT_CHANGE_UNFINISHED` for
+ * one from OLD to NEW whose new key does not write yet
  */
 export function resumeRotation(service: Service, id: number, actor: Actor, driver: Driver): Promise<RunView> {
   return control(service, id, actor, driver, {
     action: 'run_resumed',
     async change(tx, run) {
       assertNotDriven(run, driver);
+      await assertMayPromote(service, tx, run);
       return moveUndriven(tx, run, driver, { status: 'pending', errorDetails: null });
     },
   });

@@ -11,18 +11,29 @@ import {
   type KeyName,
 } from './change-stored-keyring.js';
 import type { Dependencies } from './dependencies.js';
-import { describeColumns, needingColumns } from './key-needs.js';
+import { forgetOverwritten } from './forget-overwritten.js';
+import {
+  assertNotInEnvironments,
+  auditRows,
+  begunRow,
+  isFromEnvironment,
+  type KeptOutOfEnvironments,
+  keyRow,
+} from './key-history.js';
+import { assertConfig, assertNoNeeds, type DroppedColumns, keyNeeds } from './key-needs.js';
 import { listKeys } from './list-keys.js';
-import { openTables } from './open-tables.js';
+import { type OpenTables, openTables } from './open-tables.js';
 import { auditKey, changeKeyring } from './service-keyring.js';
 
 /** How long a key is disabled before the verify that proves that nobody misses it. */
 export const DISABLED_DAYS = 7;
 const DAY_MS = 86_400_000;
-const LOOKED_AT_ROWS = 1_000;
+/** How old the verify may be. */
+const VERIFIED_HOURS = 24;
+const HOUR_MS = 3_600_000;
 const NAMED_BACKUPS = 5;
 
-export interface DestroyKeyOptions extends KeyName {
+export interface DestroyKeyOptions extends KeyName, DroppedColumns, KeptOutOfEnvironments {
   /** False: everything is checked, and then refused. */
   readonly confirmed: boolean;
   /** Does without the seven days; a verify begun after the key was disabled is enough. */
@@ -37,21 +48,6 @@ export interface DestroyedKey extends ChangedKey {
   readonly verifiedBy: number | null;
   /** Names of the recorded backups that were made while it was in use. */
   readonly backups: readonly string[];
-}
-
-/** The newest audit row about that key. */
-async function keyRow(
-  { audit }: StoreTransaction,
-  action: 'key_added' | 'key_disabled',
-  { version, purpose }: KeyName,
-): Promise<(AuditRow & { readonly parsed: { readonly adopted?: boolean } }) | null> {
-  const rows = await audit.list({ action, resourceType: 'encryption_key', resourceId: version, limit: LOOKED_AT_ROWS });
-  for (const row of rows) {
-    const parsed = JSON.parse(row.details ?? '{}') as { purpose?: string; adopted?: boolean };
-    // Keys that were adopted from the environment are of the fields, and their rows say no purpose.
-    if ((parsed.purpose ?? 'field') === purpose) return { ...row, parsed };
-  }
-  return null;
 }
 
 /** Destroying what stays in use elsewhere would only look like it. @throws FieldsealError `ERR_KEY_NEEDED` */
@@ -71,19 +67,24 @@ function assertNotGiven({ keys }: Dependencies, { version, secret }: Key, roots:
   );
 }
 
-/** The newest `verify` that came to its end, with the row of its beginning. */
-async function newestVerify({ audit, runs }: StoreTransaction) {
-  const ended = await Promise.all(
-    ['verify_completed', 'verify_completed_with_failures'].map((action) => audit.list({ action, limit: 1 })),
+/** A verify that came to its end. */
+interface Verify {
+  readonly run: number;
+  /** The row of its beginning. */
+  readonly begun: AuditRow;
+  readonly ended: AuditRow;
+  readonly report: SweepReport;
+}
+
+async function newestVerify(tx: StoreTransaction): Promise<Verify | null> {
+  const rows = await Promise.all(
+    ['verify_completed', 'verify_completed_with_failures'].map((action) => tx.audit.list({ action, limit: 1 })),
   );
-  const last = ended.flat().sort((a, b) => b.id - a.id)[0];
-  const run = last && (await runs.get(Number(last.resourceId)));
-  if (!run?.report) return null;
-  const about = { resourceType: 'sweep_run', resourceId: String(run.id), limit: 1 };
-  const [restarted] = await audit.list({ ...about, action: 'verify_restarted' });
-  const [started] = await audit.list({ ...about, action: 'verify_started' });
-  const begun = restarted ?? started;
-  return begun ? { run: run.id, begun, report: JSON.parse(run.report) as SweepReport } : null;
+  const ended = rows.flat().sort((a, b) => b.id - a.id)[0];
+  const run = ended && (await tx.runs.get(Number(ended.resourceId)));
+  const begun = run && (await begunRow(tx, run));
+  if (!run?.report || !begun) return null;
+  return { run: run.id, begun, ended, report: JSON.parse(run.report) as SweepReport };
 }
 
 function unverified(sentence: string): FieldsealError {
@@ -92,15 +93,16 @@ function unverified(sentence: string): FieldsealError {
 
 /**
  * A verify that began after the term, over everything that is declared now, has to have read every value: it cannot read
- * with a key that is disabled. Returns its run.
+ * with a key that is disabled. And every column where earlier runs found values under the key has to be among them.
  * @throws FieldsealError `ERR_KEY_UNVERIFIED`, `ERR_KEY_NEEDED`
  */
 async function assertVerified(
+  deps: Dependencies,
+  { config, tables }: OpenTables,
   tx: StoreTransaction,
   options: DestroyKeyOptions,
   disabled: AuditRow,
-  declaration: string,
-): Promise<number> {
+): Promise<Verify> {
   const { version, purpose, now } = options;
   const term = new Date(Date.parse(disabled.timestamp) + (now ? 0 : DISABLED_DAYS * DAY_MS)).toISOString();
   const verify = await newestVerify(tx);
@@ -111,8 +113,13 @@ async function assertVerified(
   if (!verify || verify.begun.id < disabled.id || verify.begun.timestamp < term) {
     throw unverified(`No verify has begun and ended ${since}`);
   }
+  const needs = await keyNeeds(deps, tx, options, verify.run);
+  assertConfig(config, needs);
+  if (Date.parse(await tx.audit.now()) - Date.parse(verify.ended.timestamp) > VERIFIED_HOURS * HOUR_MS) {
+    throw unverified(`Run ${verify.run} verified more than ${VERIFIED_HOURS} hours ago`);
+  }
   const { declaration: of } = JSON.parse(verify.begun.details ?? '{}') as { declaration?: string };
-  if (of !== declaration) {
+  if (of !== declarationDigest(tables)) {
     throw unverified(`Run ${verify.run} verified under another declaration of tables and columns than today's`);
   }
   const { failures, run } = { ...verify.report, run: verify.run };
@@ -124,30 +131,24 @@ async function assertVerified(
       `Run ${run} could not read everything, and what it could not read may need ${version}: ${where.join(', ')}. See \`fieldseal status ${run}\`${back}.`,
     );
   }
-  const columns = needingColumns(verify.report, options);
-  if (columns.length > 0) {
-    throw new FieldsealError(
-      'ERR_KEY_NEEDED',
-      `Run ${run} found values under ${version}: ${describeColumns(columns)}.`,
-    );
-  }
-  return run;
+  assertNoNeeds(needs, options, '');
+  return verify;
 }
 
 /**
- * The backups that were made while the key was in use. One restores by itself: the keyring is in it. But rows that are
- * copied out of it, or a backup from before there was a keyring, cannot be read without the key.
+ * The backups that were made before nothing was seen to be under the key. One restores by itself: the keyring is in it. But
+ * rows that are copied out of it, or a backup from before there was a keyring, cannot be read without the key.
  */
-async function backupsUnder(tx: StoreTransaction, name: KeyName, disabled: AuditRow): Promise<string[]> {
+async function backupsUnder(tx: StoreTransaction, name: KeyName, { begun }: Verify): Promise<string[]> {
   // Index values can be made again, by `fieldseal index`.
   if (name.purpose === 'blind-index') return [];
-  const added = await keyRow(tx, 'key_added', name);
-  // An adopted key may have been in use long before the ring knew it.
-  const firstId = added && added.parsed.adopted !== true ? added.id : 0;
-  const made = await tx.audit.list({ action: 'backup_created', limit: LOOKED_AT_ROWS });
-  return made
-    .filter(({ id }) => id > firstId && id < disabled.id)
-    .map(({ resourceId, timestamp }) => `${resourceId} (${timestamp})`);
+  // A key of the environment may have been in use long before the ring knew it.
+  const firstId = (await isFromEnvironment(tx, name)) ? 0 : ((await keyRow(tx, 'key_added', name))?.id ?? 0);
+  const backups: string[] = [];
+  for await (const { id, resourceId, timestamp } of auditRows(tx, { action: 'backup_created' })) {
+    if (id > firstId && id < begun.id) backups.push(`${resourceId} (${timestamp})`);
+  }
+  return backups;
 }
 
 /** @throws FieldsealError `ERR_KEY_NEEDED` */
@@ -163,11 +164,11 @@ function assertNoBackups(backups: readonly string[], { version, abandonBackups }
 /**
  * Destroys a disabled key for good. One that is destroyed already stays so.
  * @throws FieldsealError `ERR_KEY_STATE` unless the key is disabled; `ERR_RUN_UNFINISHED`; `ERR_KEY_NEEDED`, saying what
- * needs it; `ERR_KEY_UNVERIFIED` when nothing proves that no value does; `ERR_USAGE` when it is not confirmed; and those of
+ * needs it; `ERR_KEY_UNVERIFIED` when nothing proves that no value does; `ERR_CONFIG_NOT_FOUND`; `ERR_USAGE` when it is not confirmed; and those of
  * the keyring, the configuration and the preflight
  */
 export async function destroyStoredKey(deps: Dependencies, options: DestroyKeyOptions): Promise<DestroyedKey> {
-  const { version, purpose, abandonBackups, confirmed, now } = options;
+  const { version, purpose, abandonBackups, confirmed, now, dropped = [], noProcessHasIt = false } = options;
   const { roots } = await listKeys(deps);
   // What a verify of today would go over.
   const open = await openTables(deps, {
@@ -178,7 +179,7 @@ export async function destroyStoredKey(deps: Dependencies, options: DestroyKeyOp
     check: async () => {},
   });
   try {
-    return await inKeyringTransaction(deps, open.store, async (tx, keyring): Promise<DestroyedKey> => {
+    const destroyed = await inKeyringTransaction(deps, open.store, async (tx, keyring): Promise<DestroyedKey> => {
       const key = keyring.ring.key(version, purpose);
       const ring = destroyKey(keyring.ring, version, purpose);
       if (ring === keyring.ring) return { ...changedKey(keyring, options), verifiedBy: null, backups: [] };
@@ -191,25 +192,33 @@ export async function destroyStoredKey(deps: Dependencies, options: DestroyKeyOp
           `The audit log does not say when ${version} was disabled; enable it and disable it again.`,
         );
       }
-      const verifiedBy = await assertVerified(tx, options, disabled, declarationDigest(open.tables));
-      const backups = await backupsUnder(tx, options, disabled);
+      const verify = await assertVerified(deps, open, tx, options, disabled);
+      await assertNotInEnvironments(tx, open.config, options);
+      const backups = await backupsUnder(tx, options, verify);
       assertNoBackups(backups, options);
       if (!confirmed) {
+        const others = (await isFromEnvironment(tx, options))
+          ? ' Processes that still have it as ENCRYPTION_KEY or ENCRYPTION_KEY_PREVIOUS, with ROOT_KEY or without, will not open the keyring any more.'
+          : '';
         throw new FieldsealError(
           'ERR_USAGE',
-          `Nothing stands in the way of destroying ${version}. It cannot be undone: add --yes.`,
+          `Nothing stands in the way of destroying ${version}. It cannot be undone.${others} Add --yes.`,
         );
       }
       await changeKeyring(tx, keyring, ring);
       await auditKey(tx, 'key_destroyed', version, {
         purpose,
-        verifiedBy,
+        verifiedBy: verify.run,
         disabledAt: disabled.timestamp,
         ...(now && { now: true }),
         ...(abandonBackups && { abandonedBackups: backups.length }),
+        ...(dropped.length > 0 && { dropped }),
+        ...(noProcessHasIt && { noProcessHasIt }),
       });
-      return { ...changedKey({ ring }, options), verifiedBy, backups };
+      return { ...changedKey({ ring }, options), verifiedBy: verify.run, backups };
     });
+    await forgetOverwritten(deps, open.store);
+    return destroyed;
   } finally {
     await open.close();
   }

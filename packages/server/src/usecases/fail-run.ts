@@ -10,6 +10,11 @@ export function isPassingFault(code: ErrorCode): boolean {
   return /^ERR_(DATABASE_(BUSY|FAILED|NOT_FOUND)|RUN_(DRIVEN|LOST|STOPPED)|KEYRING_CONFLICT)$/.test(code);
 }
 
+/** Whether it is for a person to finish the run, with keys that this process was not given: it stays, and is stalled. */
+export function isForPerson(code: ErrorCode): boolean {
+  return code === 'ERR_ROOT_CHANGE_UNFINISHED';
+}
+
 /** Moves a run that nobody drives to `failed`, with its audit row. */
 export async function failRun(
   { target, schema, driver }: Dependencies,

@@ -3,6 +3,7 @@ import { FieldsealError, RootKey } from 'fieldseal';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import { countUnder } from '../sweep/transform.js';
 import type { Dependencies } from './dependencies.js';
+import { forgetOverwritten } from './forget-overwritten.js';
 import { openTables } from './open-tables.js';
 import type { GivenRotation } from './rotate-keys.js';
 import { changeKeyring, nextGeneration, openServiceKeyring } from './service-keyring.js';
@@ -54,6 +55,7 @@ export async function finalizeRotation(deps: Dependencies, { from, to }: GivenRo
         details,
       });
     });
+    await forgetOverwritten(deps, open.store);
     return report;
   } finally {
     await open.close();

@@ -135,7 +135,7 @@ async function open<Table extends SweptTable>(
   const store = await openStore(target, { schema, mustExist: true, readOnly });
   try {
     const own = sweepsOwnTables(kind) ? await connection.ownTables() : [];
-    const tables = [...declared, ...own.filter(({ name }) => !declared.some((table) => table.name === name))];
+    const tables = [...declared, ...own];
     const keys = await openSubjects(deps, tables, store);
     return {
       config,

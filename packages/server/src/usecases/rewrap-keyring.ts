@@ -3,6 +3,7 @@ import { FieldsealError, RootKey, type Secret } from 'fieldseal';
 import type { StoreTransaction } from '../store/store.js';
 import { assertNoRun, withKeyringStore } from './change-stored-keyring.js';
 import type { Dependencies } from './dependencies.js';
+import { forgetOverwritten } from './forget-overwritten.js';
 import { keysToOpen } from './service.js';
 import { changeKeyring, nextGeneration, openServiceKeyring, type ServiceKeyring } from './service-keyring.js';
 
@@ -40,12 +41,12 @@ async function audit(
 /**
  * Wraps the ring under a second root, or (finalize) drops every root but that. Asked for what is so already, it changes
  * nothing.
- * @throws FieldsealError `ERR_KEYRING_ROOT` when this process would be locked out, or the ring is wrapped under a third
- * root; `ERR_RUN_UNFINISHED`; `ERR_KEY_DUPLICATE` when the new root is the one in use
+ * @throws FieldsealError `ERR_KEYRING_ROOT` when this process would be locked out; `ERR_ROOT_CHANGE_UNFINISHED` when the ring
+ * is wrapped under a third root; `ERR_RUN_UNFINISHED`; `ERR_KEY_DUPLICATE` when the new root is the one in use
  */
 export async function rewrapKeyring(deps: Dependencies, { to, finalize }: RewrapOptions): Promise<RewrappedKeyring> {
-  return withKeyringStore(deps, (store) =>
-    store.exclusiveTransaction(async (tx) => {
+  return withKeyringStore(deps, async (store) => {
+    const rewrapped = await store.exclusiveTransaction(async (tx): Promise<RewrappedKeyring> => {
       await assertNoRun(tx);
       // Not null: the ring was opened with it a moment ago.
       const own = keysToOpen(deps.keys).roots[0] as Secret;
@@ -85,6 +86,8 @@ export async function rewrapKeyring(deps: Dependencies, { to, finalize }: Rewrap
       const dropped = before.filter((other) => other !== fingerprint);
       await audit(tx, 'keyring_finalized', keyring, { root: fingerprint, dropped });
       return { root: fingerprint, roots: [fingerprint], generation: changed.ring.generation };
-    }),
-  );
+    });
+    if (finalize) await forgetOverwritten(deps, store);
+    return rewrapped;
+  });
 }

@@ -127,7 +127,7 @@ async function adoptPrevious(
 
 /**
  * Stores a changed ring in the caller's transaction, wrapped under `roots`.
- * @throws FieldsealError `ERR_KEYRING_CONFLICT`, or `ERR_KEYRING_ROOT` when the ring is also wrapped under a root that
+ * @throws FieldsealError `ERR_KEYRING_CONFLICT`, or `ERR_ROOT_CHANGE_UNFINISHED` when the ring is also wrapped under a root that
  * this process does not have: a change would lock out whoever has only that one
  */
 export async function changeKeyring(
@@ -138,7 +138,7 @@ export async function changeKeyring(
 ): Promise<ServiceKeyring> {
   if (current.hasOtherRoots) {
     throw new FieldsealError(
-      'ERR_KEYRING_ROOT',
+      'ERR_ROOT_CHANGE_UNFINISHED',
       'The keyring is wrapped under a second root key: for a rewrap, which ends with `fieldseal keyring rewrap NEW --finalize`, or for a rotation; finish it with `fieldseal rotate OLD NEW`, then the same with --finalize.',
     );
   }

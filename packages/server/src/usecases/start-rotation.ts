@@ -23,7 +23,8 @@ export type NewRotationInput = Static<typeof NewRotationSchema>;
 
 /**
  * Commits a new key version, pending, and the run that is to move every value to it. Somebody has to drive the run then.
- * @throws FieldsealError `ERR_FORBIDDEN`, `ERR_RUN_UNFINISHED` while another run is under way, `ERR_ROTATE_ENV_KEYS`
+ * @throws FieldsealError `ERR_FORBIDDEN`, `ERR_RUN_UNFINISHED` while another run is under way, `ERR_ROTATE_ENV_KEYS`,
+ * `ERR_ROOT_CHANGE_UNFINISHED`
  */
 export async function startRotation(
   { store, openKeyring }: Service,

@@ -79,7 +79,10 @@ describe.each([
       expect(await refused(first, 'keyring', 'destroy', 'v1', '--yes')).toBe('2 ERR_KEY_STATE');
       expect(await done(first, 'keyring', 'disable', 'v1')).toMatchObject({ state: 'disabled', needed: [] });
       expect(await done(first, 'keyring', 'enable', 'v1')).toMatchObject({ state: 'active' });
-      await done(first, 'keyring', 'disable', 'v1');
+      // What was written under it while it was disabled, or before, nobody could count.
+      expect(await refused(first, 'keyring', 'disable', 'v1')).toBe('2 ERR_KEY_UNVERIFIED');
+      await done(first, 'verify');
+      await done(first, 'keyring', 'disable', 'v1', '--no-process-has-it', '--dropped', 'a.b', '--dropped', 'c.d');
       expect(await refused(first, 'keyring', 'destroy', 'v1', '--yes')).toBe('2 ERR_KEY_NEEDED');
 
       const rewrapped = await done(first, 'keyring', 'rewrap', 'env:NEW_ROOT');
@@ -93,7 +96,9 @@ describe.each([
       await age();
       expect(await done(later, 'verify')).toMatchObject({ status: 'completed', counts: { total: 2, failed: 0 } });
       expect(await refused(later, 'keyring', 'destroy', 'v1')).toBe('2 ERR_USAGE');
-      expect(await done(later, 'keyring', 'destroy', 'v1', '--yes')).toMatchObject({
+      expect(
+        await done(later, 'keyring', 'destroy', 'v1', '--yes', '--dropped', 'a.b', '--no-process-has-it'),
+      ).toMatchObject({
         version: 'v1',
         state: 'destroyed',
       });

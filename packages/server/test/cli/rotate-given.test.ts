@@ -76,7 +76,7 @@ describe('rotating from OLD to NEW', () => {
       expect([alone.exitCode, alone.stderr]).toEqual([
         2,
         expect.stringContaining(
-          'finish it with `fieldseal rotate OLD NEW`, then the same with --finalize. [ERR_KEYRING_ROOT]',
+          'finish it with `fieldseal rotate OLD NEW`, then the same with --finalize. [ERR_ROOT_CHANGE_UNFINISHED]',
         ),
       ]);
 
@@ -252,7 +252,7 @@ describe('a rotation that is stopped', () => {
       const resumed = await project.fieldseal('resume', '2', '--json');
       expect([resumed.exitCode, resumed.last.code, resumed.last.message]).toEqual([
         2,
-        'ERR_KEYRING_ROOT',
+        'ERR_ROOT_CHANGE_UNFINISHED',
         expect.stringContaining('finish it with `fieldseal rotate OLD NEW`'),
       ]);
       const finished = await project.fieldseal('rotate', 'env:ENCRYPTION_KEY', 'env:NEW', '--json', { env });

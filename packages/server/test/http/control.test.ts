@@ -1,5 +1,6 @@
 /** Rotations listed, paused, resumed, cancelled and failed over HTTP, while they are under way. */
 import { setTimeout } from 'node:timers/promises';
+import { Fernet } from 'fieldseal';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { finishedRotation } from './rotation.ts';
@@ -211,6 +212,64 @@ describe.each(PLACES)('a rotation on %s', (_name, place) => {
     }),
   );
 });
+
+describe.each(PLACES)('a rotation from OLD to NEW, on %s,', (_name, place) => {
+  test('that was killed is left to whoever has the keys, and its two roots are in the way', { timeout: 120_000 }, () =>
+    withAdmin(place, async (service, call) => {
+      const { project } = service;
+      const env = { ...service.env, NEW: project.keepSecret(Fernet.generateKey()) };
+      const rotate = ['rotate', 'env:ENCRYPTION_KEY', 'env:NEW'] as const;
+      await holdUp(service);
+      const child = project.spawn(...rotate, { env });
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.stderr?.on('data', (text) => {
+        if (String(text).includes('waiting for 1 process(es)')) child.kill('SIGKILL');
+      });
+      await gone;
+      await letGo(service);
+      await service.end('SIGTERM');
+      await service.restart();
+
+      const because = expect.stringContaining('finish it with `fieldseal rotate OLD NEW`');
+      for (;;) {
+        if (service.output().includes('"event":"sweep_ended"')) break;
+        await setTimeout(20);
+      }
+      expect((await call('GET', '/rotations/1')).body).toMatchObject({
+        rotation_status: 'stalled',
+        waits_because: because,
+      });
+      const resumed = await call('POST', '/rotations/1/resume');
+      expect([resumed.status, resumed.body.code, resumed.body.detail]).toEqual([
+        409,
+        'ERR_ROOT_CHANGE_UNFINISHED',
+        'Rotation 1 moves to a key that this service was not given; finish it with `fieldseal rotate OLD NEW`.',
+      ]);
+      expect((await project.fieldseal(...rotate, { env })).exitCode).toBe(0);
+      expect((await call('GET', '/rotations/1')).body.rotation_status).toBe('completed');
+
+      const { status, body } = await call('POST', '/rotate');
+      expect([status, body.code, body.detail]).toEqual([409, 'ERR_ROOT_CHANGE_UNFINISHED', because]);
+      expect((await project.fieldseal(...rotate, '--finalize', { env })).exitCode).toBe(0);
+    }),
+  );
+});
+
+test('an id is a whole number in digits, and a body may be left out where there is nothing to say', () =>
+  withAdmin(onSqlite, async (service, call) => {
+    for (const id of ['4.7', '0x1', 'true', '1e0', '%201', '01', '0', '-1']) {
+      const { status, body } = await call('GET', `/rotations/${id}`);
+      expect([id, status, body.code]).toEqual([id, 400, 'ERR_INPUT_INVALID']);
+      expect((await call('DELETE', `/keys/${id}`)).status).toBe(400);
+    }
+    const { body: api } = await service.request('GET', '/openapi.json');
+    const required = (path: string, method = 'post') =>
+      api.paths[`${API}${path}`][method].requestBody.required ?? false;
+    for (const verb of ['pause', 'resume', 'cancel', 'fail']) {
+      expect([verb, required(`/rotations/{id}/${verb}`)]).toEqual([verb, false]);
+    }
+    expect([required('/rotate'), required('/keys/{id}', 'delete'), required('/keys')]).toEqual([false, false, true]);
+  }));
 
 test('only an admin, or a key with the scope, sees and controls rotations', { timeout: 120_000 }, () =>
   withAdmin(onSqlite, async (service, call) => {

@@ -14,6 +14,15 @@ export function storeContract(name: string, withStore: WithStore): void {
   subjectKeyContract(name, withStore);
 
   describe(`${name}: the audit log`, () => {
+    it('tells the time that a row would get', () =>
+      withOneStore(withStore, async (store) => {
+        const before = await store.audit.insert({ action: 'a', resourceType: 'key', status: 'success' });
+        const now = await store.audit.now();
+        const after = await store.audit.insert({ action: 'a', resourceType: 'key', status: 'success' });
+        expect(now).toMatch(RFC_3339_UTC);
+        expect([before.timestamp, now, after.timestamp].sort()).toEqual([before.timestamp, now, after.timestamp]);
+      }));
+
     it('gives a row its id and time, and leaves out what is not known', () =>
       withOneStore(withStore, async (store) => {
         const row = await store.audit.insert({ action: 'key_rotated', resourceType: 'key', status: 'success' });

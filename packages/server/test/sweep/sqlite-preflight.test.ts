@@ -258,6 +258,15 @@ describe('a declaration', () => {
     expect(table).toMatchObject({ name: 'Odd "Table"', keyColumns: ['the id'], rowidName: null });
   });
 
+  it('is refused for a table of Fieldseal itself, whose column every run would then leave out', () => {
+    const sql = 'CREATE TABLE api_keys (id INTEGER PRIMARY KEY, name TEXT, encrypted_key TEXT)';
+    expect(refused(sql, { table: 'API_Keys', columns: ['name'] })).toEqual({
+      code: 'ERR_TABLE_NOT_FOUND',
+      message:
+        'The declaration does not fit: the table API_Keys is one of Fieldseal itself, which sweeps it undeclared.',
+    });
+  });
+
   it('is refused for a table or column that is not there', () => {
     expect(refused('CREATE TABLE u (id INTEGER PRIMARY KEY, phone TEXT); CREATE VIEW t AS SELECT * FROM u')).toEqual({
       code: 'ERR_TABLE_NOT_FOUND',

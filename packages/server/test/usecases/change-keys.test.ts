@@ -1,4 +1,5 @@
 /** Adding, promoting, disabling and enabling a key. */
+import { rm } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { addPendingKey } from '../../src/usecases/add-key.js';
 import { disableStoredKey } from '../../src/usecases/disable-key.js';
@@ -8,11 +9,16 @@ import { promoteStoredKey } from '../../src/usecases/promote-key.js';
 import { rotateKeys } from '../../src/usecases/rotate-keys.js';
 import { sweepTables } from '../../src/usecases/sweep-tables.js';
 import { rejectionOf } from '../refusal.js';
-import { USERS_CONFIG, withProject } from '../with-project.js';
+import { configText, USERS_CONFIG, withProject } from '../with-project.js';
 import { dependenciesOf } from './dependencies-of.js';
-import { REALLY, signOn, V1, withRotated } from './with-rotated.js';
+import { INDEXED_CONFIG, INDEXED_SQL, REALLY, signOn, V1, withRotated } from './with-rotated.js';
 
 const V2 = { version: 'v2', purpose: 'field' } as const;
+const UNVERIFIED = {
+  code: 'ERR_KEY_UNVERIFIED',
+  message:
+    'No sweep has counted what is under v1 since it last wrote, or began to read; run `fieldseal verify`, then this again.',
+};
 const V3 = { version: 'v3', purpose: 'field' } as const;
 
 describe('adding a key', () => {
@@ -167,12 +173,76 @@ describe('disabling a key', () => {
       expect((await sweepTables(deps, 'verify', REALLY)).counts.failed).toBe(0);
     }));
 
-  it('warns when no sweep has counted what it holds', () =>
+  it('is refused when no sweep has counted what it holds; forced, it warns', () =>
     withRotated({}, async ({ deps, project, notices }) => {
       project.db((db) => db.exec('DELETE FROM encryption_key_rotations'));
-      expect((await disableStoredKey(deps, { ...V1, force: false })).verifiedBy).toBeNull();
+      expect(await rejectionOf(() => disableStoredKey(deps, { ...V1, force: false }))).toEqual(UNVERIFIED);
+      expect((await disableStoredKey(deps, { ...V1, force: true })).verifiedBy).toBeNull();
       expect(notices).toEqual([
         { type: 'warning', text: 'no sweep has counted what v1 holds; run `fieldseal verify` now' },
       ]);
+    }));
+
+  it('is refused when it was the primary, or read again, since the last sweep that counted', () =>
+    withRotated({}, async ({ deps, project, withKey }) => {
+      // Back to v1, a value under it, and on to v2: the rotation counted before that.
+      await promoteStoredKey(deps, V1);
+      project.db((db) => db.exec("UPDATE users SET phone = '+1-555-0109' WHERE id = 1"));
+      await sweepTables(withKey, 'encrypt', REALLY);
+      await promoteStoredKey(deps, V2);
+      expect((await rejectionOf(() => disableStoredKey(deps, { ...V1, force: false }))).code).toBe('ERR_KEY_NEEDED');
+      // Where no run saw the value either.
+      project.db((db) => db.exec("DELETE FROM encryption_key_rotations WHERE kind = 'encrypt'"));
+      expect(await rejectionOf(() => disableStoredKey(deps, { ...V1, force: false }))).toEqual(UNVERIFIED);
+      await sweepTables(deps, 'verify', REALLY);
+      expect((await rejectionOf(() => disableStoredKey(deps, { ...V1, force: false }))).code).toBe('ERR_KEY_NEEDED');
+      await rotateKeys(deps, { ...REALLY, given: null });
+      expect((await disableStoredKey(deps, { ...V1, force: false })).verifiedBy).not.toBeNull();
+      await enableStoredKey(deps, V1);
+      expect(await rejectionOf(() => disableStoredKey(deps, { ...V1, force: false }))).toEqual(UNVERIFIED);
+    }));
+
+  it('of a value that encrypt made under it is refused once another key writes', () =>
+    withProject({}, async (project) => {
+      const deps = dependenciesOf(project);
+      await sweepTables(deps, 'encrypt', REALLY);
+      await addPendingKey(deps, 'field');
+      await promoteStoredKey(deps, V2);
+      expect(await rejectionOf(() => disableStoredKey(deps, { ...V1, force: false }))).toEqual({
+        code: 'ERR_KEY_NEEDED',
+        message:
+          'Run 1 found values under v1: users.phone (2). Rotate first; with --force nobody can read them until `fieldseal keyring enable v1`.',
+      });
+    }));
+
+  it('of the blind indexes is refused when it wrote since the last run that counted', () =>
+    withRotated({ sql: INDEXED_SQL, config: INDEXED_CONFIG }, async ({ deps, states }) => {
+      const of = (version: string) => ({ version, purpose: 'blind-index' as const });
+      await indexTables(deps, { ...REALLY, rotate: true });
+      expect(states('blind-index')).toEqual(['v1 active', 'v2 primary']);
+      await promoteStoredKey(deps, of('v1'));
+      await promoteStoredKey(deps, of('v2'));
+      expect(await rejectionOf(() => disableStoredKey(deps, { ...of('v1'), force: false }))).toEqual(UNVERIFIED);
+      await sweepTables(deps, 'verify', REALLY);
+      expect((await disableStoredKey(deps, { ...of('v1'), force: false })).state).toBe('disabled');
+    }));
+
+  it('is refused without the configuration, or where the last sweep left out a column that had values', () =>
+    withRotated({}, async ({ deps, project }) => {
+      const column = "encryptedString({ alsoReads: ['plaintext'] })";
+      await project.write(
+        'fieldseal.config.ts',
+        configText(`users: { primaryKey: 'id', columns: { name: ${column} } }`),
+      );
+      await sweepTables(deps, 'verify', REALLY);
+      expect((await rejectionOf(() => disableStoredKey(deps, { ...V1, force: false }))).message).toMatch(
+        /^Run 1 found values under v1: users\.phone \(2\); and run 3, the last that counted, did not look there\. /,
+      );
+      for (const ending of ['ts', 'mjs']) await rm(`${project.folder}/fieldseal.config.${ending}`);
+      const dropped = { ...V1, force: false, dropped: ['users.phone'] };
+      expect((await rejectionOf(() => disableStoredKey(deps, dropped))).code).toBe('ERR_CONFIG_NOT_FOUND');
+      await project.write('fieldseal.config.js', USERS_CONFIG.replace("'stored'", "'env'"));
+      expect((await rejectionOf(() => disableStoredKey(deps, dropped))).code).toBe('ERR_KEY_NEEDED');
+      expect((await disableStoredKey(deps, { ...dropped, noProcessHasIt: true })).state).toBe('disabled');
     }));
 });

@@ -1,5 +1,6 @@
 /** Destroying a key, and each thing that stands in the way of it. */
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import Database from 'better-sqlite3';
 import { Fernet } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import { createBackup } from '../../src/usecases/create-backup.js';
@@ -15,9 +16,9 @@ import { stopRun } from '../../src/usecases/stop-run.js';
 import { openSubjectReach } from '../../src/usecases/subject-reach.js';
 import { sweepTables } from '../../src/usecases/sweep-tables.js';
 import { rejectionOf } from '../refusal.js';
-import { configText, withProject } from '../with-project.js';
+import { configText, USERS_CONFIG, withProject } from '../with-project.js';
 import { dependenciesOf } from './dependencies-of.js';
-import { age, REALLY, type Rotated, V1, withRotated } from './with-rotated.js';
+import { age, INDEXED_CONFIG, INDEXED_SQL, REALLY, type Rotated, V1, withRotated } from './with-rotated.js';
 
 const PLAIN = { recipients: [], identities: [], passphrase: null, encrypted: false };
 const DESTROY: DestroyKeyOptions = { ...V1, confirmed: true, now: false, abandonBackups: false };
@@ -28,14 +29,6 @@ async function readyToDestroy({ deps, project }: Rotated): Promise<void> {
   age(project, 8);
   expect((await sweepTables(deps, 'verify', REALLY)).status).toBe('completed');
 }
-
-const INDEXED_SQL = `CREATE TABLE users (id INTEGER PRIMARY KEY, phone TEXT, phone_index TEXT);
-  INSERT INTO users (id, phone) VALUES (1, '+1-555-0101'), (2, '+1-555-0102')`;
-const INDEXED_CONFIG = `import { blindIndex, codecs, defineConfig, defineModel, encrypted } from 'fieldseal';
-export default defineConfig({ keys: 'stored', model: defineModel({ users: { primaryKey: 'id', rows: 1_000_000,
-  columns: { phone: encrypted(codecs.string(), { scheme: 'xaes', alsoReads: ['plaintext'], distinct: 1_000_000, commonest: 1e-6 }) },
-  indexes: { phone_index: blindIndex('phone', { bits: 17 }) } } }) });
-`;
 
 const SUBJECTS_SQL = `CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT);
   INSERT INTO users (id, email) VALUES (1, 'ada@example.org'), (2, 'brook@example.org')`;
@@ -78,6 +71,40 @@ describe('destroying a key', () => {
       });
     }));
 
+  it('leaves nothing of them in the write-ahead log of a SQLite database, or says that it could not', () =>
+    withRotated({}, async (rotated) => {
+      const { deps, project, notices } = rotated;
+      project.db((db) => db.pragma('journal_mode = WAL'));
+      // An application that goes on keeps the log in its place.
+      const other = new Database(project.file);
+      try {
+        other.prepare('SELECT count(*) FROM users').get();
+        const wraps = other.prepare("SELECT wraps FROM encryption_keys WHERE version = 'v1' AND purpose = 'field'");
+        await readyToDestroy(rotated);
+        const before = Buffer.from(wraps.pluck().get() as string);
+        await destroyStoredKey(deps, DESTROY);
+        for (const file of [project.file, `${project.file}-wal`]) {
+          expect([file, (await readFile(file)).includes(before)]).toEqual([file, false]);
+        }
+        expect(notices.filter(({ type }) => type === 'warning')).toEqual([]);
+
+        await rotateKeys(deps, { ...REALLY, given: null });
+        await disableStoredKey(deps, { version: 'v2', purpose: 'field', force: false });
+        await sweepTables(deps, 'verify', REALLY);
+        other.exec('BEGIN');
+        other.prepare('SELECT count(*) FROM users').get();
+        await destroyStoredKey(deps, { ...DESTROY, version: 'v2', now: true });
+        expect(notices.filter(({ type }) => type === 'warning')).toEqual([
+          {
+            type: 'warning',
+            text: 'another process uses the database, and its -wal file may still hold what was just forgotten; run `PRAGMA wal_checkpoint(TRUNCATE)` once it is idle',
+          },
+        ]);
+      } finally {
+        other.close();
+      }
+    }));
+
   it('is refused for a key that is not disabled', () =>
     withRotated({}, async (rotated) => {
       expect(await refused(rotated)).toEqual({
@@ -96,7 +123,8 @@ describe('destroying a key', () => {
       await readyToDestroy(rotated);
       expect(await refused(rotated, { confirmed: false })).toEqual({
         code: 'ERR_USAGE',
-        message: 'Nothing stands in the way of destroying v1. It cannot be undone: add --yes.',
+        message:
+          'Nothing stands in the way of destroying v1. It cannot be undone. Processes that still have it as ENCRYPTION_KEY or ENCRYPTION_KEY_PREVIOUS, with ROOT_KEY or without, will not open the keyring any more. Add --yes.',
       });
       expect(rotated.states()).toEqual(['v1 disabled', 'v2 primary']);
     }));
@@ -169,6 +197,73 @@ describe('destroying a key', () => {
       expect((await destroyStoredKey(rotated.deps, DESTROY)).state).toBe('destroyed');
     }));
 
+  it('is refused when the verify looked at less than an earlier run that found values under the key', () =>
+    withRotated({}, async (rotated) => {
+      const { deps, project } = rotated;
+      await readyToDestroy(rotated);
+      // The column is declared no more, though its values are there.
+      const column = "encryptedString({ alsoReads: ['plaintext'] })";
+      await project.write(
+        'fieldseal.config.ts',
+        configText(`users: { primaryKey: 'id', columns: { name: ${column} } }`),
+      );
+      await sweepTables(deps, 'verify', REALLY);
+      expect(await refused(rotated)).toEqual({
+        code: 'ERR_KEY_NEEDED',
+        message:
+          'Run 1 found values under v1: users.phone (2); and run 4, the last that counted, did not look there. Declare it and run `fieldseal verify`; of a column that was dropped, or decrypted, say --dropped users.phone.',
+      });
+      expect((await refused(rotated, { dropped: ['users.name'] })).code).toBe('ERR_KEY_NEEDED');
+      expect((await destroyStoredKey(deps, { ...DESTROY, dropped: ['users.phone'] })).state).toBe('destroyed');
+    }));
+
+  it('is refused without the configuration that earlier runs had', () =>
+    withRotated({}, async (rotated) => {
+      const { deps, project } = rotated;
+      await disableStoredKey(deps, { ...V1, force: false });
+      age(project, 8);
+      // Such a verify looks at the service's own column alone.
+      await rm(`${project.folder}/fieldseal.config.mjs`);
+      await sweepTables(deps, 'verify', REALLY);
+      expect(await refused(rotated)).toEqual({
+        code: 'ERR_CONFIG_NOT_FOUND',
+        message:
+          'Earlier runs went over declared tables, and there is no fieldseal.config.ts (or .js) in the current folder; start this where it is.',
+      });
+      expect(rotated.states()).toEqual(['v1 disabled', 'v2 primary']);
+    }));
+
+  it('is refused when the verify ended more than a day ago', () =>
+    withRotated({}, async (rotated) => {
+      const { deps, project } = rotated;
+      await readyToDestroy(rotated);
+      project.db((db) =>
+        db.exec(
+          "UPDATE audit_logs SET timestamp = strftime('%Y-%m-%dT%H:%M:%fZ', timestamp, '-25 hours') WHERE action LIKE 'verify%'",
+        ),
+      );
+      age(project, 3);
+      expect(await refused(rotated)).toEqual({
+        code: 'ERR_KEY_UNVERIFIED',
+        message: 'Run 3 verified more than 24 hours ago; run `fieldseal verify`, then this again.',
+      });
+      await sweepTables(deps, 'verify', REALLY);
+      expect((await destroyStoredKey(deps, DESTROY)).state).toBe('destroyed');
+    }));
+
+  it('of the environment is refused while processes know only that, unless the operator says that none has it', () =>
+    withRotated({}, async (rotated) => {
+      const { deps, project } = rotated;
+      await readyToDestroy(rotated);
+      await project.write('fieldseal.config.ts', USERS_CONFIG.replace("'stored'", "'env'"));
+      expect(await refused(rotated)).toEqual({
+        code: 'ERR_KEY_NEEDED',
+        message:
+          "The configuration says keys: 'env', and v1 came from the environment: a process that still has it goes on writing under it. Where none has it any more, say --no-process-has-it.",
+      });
+      expect((await destroyStoredKey(deps, { ...DESTROY, noProcessHasIt: true })).state).toBe('destroyed');
+    }));
+
   it('is refused while a value needs the key, and says which column', () =>
     withRotated({}, async (rotated) => {
       const { deps, project } = rotated;
@@ -213,6 +308,25 @@ describe('destroying a key', () => {
       await restoreBackup(deps, { ...PLAIN, from: `${project.folder}/before.backup`, to: null, force: true });
       expect(states()).toEqual(['v1 active', 'v2 primary']);
       expect((await sweepTables(deps, 'verify', REALLY)).status).toBe('completed');
+    }));
+
+  it('is refused for a backup that is older than a thousand others, and for one between a forced disabling and the verify', () =>
+    withRotated({}, async (rotated) => {
+      const { deps, project } = rotated;
+      await createBackup(deps, { ...PLAIN, to: `${project.folder}/first.backup` });
+      await readyToDestroy(rotated);
+      project.db((db) =>
+        db.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
+          INSERT INTO audit_logs (action, resource_type, resource_id, status)
+          SELECT 'backup_created', 'backup', 'later ' || i, 'success' FROM n`),
+      );
+      expect((await refused(rotated)).message).toContain('first.backup');
+      project.db((db) => db.exec("DELETE FROM audit_logs WHERE action = 'backup_created'"));
+      await enableStoredKey(deps, V1);
+      await disableStoredKey(deps, { ...V1, force: true });
+      await createBackup(deps, { ...PLAIN, to: `${project.folder}/between.backup` });
+      await sweepTables(deps, 'verify', REALLY);
+      expect((await refused(rotated, { now: true })).message).toContain('between.backup');
     }));
 
   it('of the blind indexes is refused while an index value is under it', () =>

@@ -34,7 +34,7 @@ describe('wrapping the keyring under a new root', () => {
         expect((await listKeys(deps)).roots).toHaveLength(2);
         // Until then a change would lock out whoever has only the other root.
         expect(await rejectionOf(() => addPendingKey(deps, 'field'))).toEqual({
-          code: 'ERR_KEYRING_ROOT',
+          code: 'ERR_ROOT_CHANGE_UNFINISHED',
           message:
             'The keyring is wrapped under a second root key: for a rewrap, which ends with `fieldseal keyring rewrap NEW --finalize`, or for a rotation; finish it with `fieldseal rotate OLD NEW`, then the same with --finalize.',
         });
@@ -76,7 +76,7 @@ describe('wrapping the keyring under a new root', () => {
       });
       await rewrapKeyring(old, { to: fresh.secret, finalize: false });
       expect((await rejectionOf(() => rewrapKeyring(old, { to: third.secret, finalize: false }))).code).toBe(
-        'ERR_KEYRING_ROOT',
+        'ERR_ROOT_CHANGE_UNFINISHED',
       );
       expect((await listKeys(fresh.deps)).roots).toHaveLength(2);
     }));

@@ -9,6 +9,15 @@ import { dependenciesOf } from './dependencies-of.js';
 export const REALLY = { dryRun: false, maxRowsPerSecond: null, allowTriggers: false };
 export const V1 = { version: 'v1', purpose: 'field' } as const;
 
+/** A column with a blind index. */
+export const INDEXED_SQL = `CREATE TABLE users (id INTEGER PRIMARY KEY, phone TEXT, phone_index TEXT);
+  INSERT INTO users (id, phone) VALUES (1, '+1-555-0101'), (2, '+1-555-0102')`;
+export const INDEXED_CONFIG = `import { blindIndex, codecs, defineConfig, defineModel, encrypted } from 'fieldseal';
+export default defineConfig({ keys: 'stored', model: defineModel({ users: { primaryKey: 'id', rows: 1_000_000,
+  columns: { phone: encrypted(codecs.string(), { scheme: 'xaes', alsoReads: ['plaintext'], distinct: 1_000_000, commonest: 1e-6 }) },
+  indexes: { phone_index: blindIndex('phone', { bits: 17 }) } } }) });
+`;
+
 /** The project and its use cases' dependencies. */
 export interface Rotated {
   readonly project: Project;
