@@ -7,7 +7,7 @@ import type { SliceReply, SliceWork } from './field-worker.js';
 const MOST_BY_DEFAULT = 4;
 /** Starting a thread costs 50 ms, keeping one 10 MB; and a thread that has ended has no plaintext left in its memory. */
 const IDLE_MS = 5_000;
-const MOST_FAILED_STARTS = 8;
+const MOST_FAILED_STARTS = 4;
 
 let threads: FieldThread[] = [];
 let idleTimer: NodeJS.Timeout | undefined;

@@ -294,7 +294,7 @@ describe('defineModel<Schema>()({…})', () => {
     expectTypeOf(secrets.email).toEqualTypeOf<Secret | null>();
     expect(plain).toEqual({ ...given, email_index: stored.email_index });
     // @ts-expect-error there is no such way
-    users.decryptRow(stored, { as: 'hidden' });
+    expect(() => users.decryptRow(stored, { as: 'hidden' })).toThrow(TypeError);
   });
 
   it('knows its tables and its indexes', () => {
