@@ -7,11 +7,10 @@ import type { SliceReply, SliceWork } from './field-worker.js';
 const MOST_BY_DEFAULT = 4;
 /** Starting a thread costs 50 ms, keeping one 10 MB; and a thread that has ended has no plaintext left in its memory. */
 const IDLE_MS = 5_000;
-const MOST_FAILED_STARTS = 4;
 
 let threads: FieldThread[] = [];
 let idleTimer: NodeJS.Timeout | undefined;
-let failedStarts = 0;
+let canStart = true;
 
 /** As many threads as there are processors, but at most 4; none where there is one, which they could only share. */
 export function defaultThreads(): number {
@@ -22,13 +21,13 @@ export function defaultThreads(): number {
 /** Starts what is missing of so many threads. They are of use as soon as they are loaded, some 50 ms later. */
 export function startThreads(count: number): void {
   // Without its file (an application in one bundle) a thread ends before it is ready; without the right to start one
-  // there is none. Nor will there be later, and soon no other is tried.
-  failedStarts += threads.filter((thread) => thread.hasEnded && !thread.isReady).length;
+  // there is none. Nor will there be the next time, and no other is tried.
+  if (threads.some((thread) => thread.hasEnded && !thread.isReady)) canStart = false;
   threads = threads.filter((thread) => !thread.hasEnded);
   try {
-    while (failedStarts < MOST_FAILED_STARTS && threads.length < count) threads.push(new FieldThread());
+    while (canStart && threads.length < count) threads.push(new FieldThread());
   } catch {
-    failedStarts = MOST_FAILED_STARTS;
+    canStart = false;
   }
   rest();
 }
