@@ -1,13 +1,7 @@
 /** Fields encrypted by hand, as the Python original's `encryption_service` did it. */
+import { type BatchResult, type Hashing, hashingOf } from './core/batch.js';
 import { decryptTextWith, encryptWith } from './core/fernet.js';
-import {
-  type BatchResult,
-  decryptMany,
-  encryptMany,
-  type Hashing,
-  hashingOf,
-  rotateMany,
-} from './core/fernet-batch.js';
+import { decryptMany, encryptMany, rotateMany } from './core/fernet-batch.js';
 import { FERNET_KEY_BYTES } from './core/fernet-key.js';
 import type { Secret } from './core/secret.js';
 import { type ErrorCode, FieldsealError } from './errors.js';

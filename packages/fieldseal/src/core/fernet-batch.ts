@@ -17,13 +17,13 @@ import {
   OVERHEAD_BYTES,
   SECONDS_AT,
   secondsToWords,
+  type TokenSeconds,
   tokenBytesFor,
+  tokenSeconds,
 } from './fernet-token.js';
 import { rotateWith } from './multi-fernet.js';
 import { fillRandom } from './random-pool.js';
 import { decodeUtf8Range } from './utf8.js';
-
-export { type BatchFailure, type BatchResult, type Hashing, hashingOf } from './batch.js';
 
 /** The plaintext of a token, and what else the token carries. */
 export interface DecipheredToken {
@@ -31,16 +31,14 @@ export interface DecipheredToken {
   readonly keyIndex: number;
   /** In memory that it shares with its neighbours of the batch. */
   readonly bytes: Buffer;
-  /** The token's time: seconds since 1970, in two u32 words. */
-  readonly secondsHigh: number;
-  readonly secondsLow: number;
+  readonly seconds: TokenSeconds;
 }
 
 /** What a token is to be made of; without a time, that of the call. */
 export interface Plaintext {
   /** Well-formed text, or bytes: whoever gives them has checked it. */
   readonly data: string | Uint8Array;
-  readonly seconds: { readonly high: number; readonly low: number } | null;
+  readonly seconds: TokenSeconds | null;
 }
 
 /**
@@ -281,9 +279,8 @@ export function decipherMany(
     (token) => {
       const loaded = load(token, 'strict');
       const key = findKey(keys, loaded);
-      const secondsHigh = loaded.buffer.readUInt32BE(SECONDS_AT);
-      const secondsLow = loaded.buffer.readUInt32BE(SECONDS_AT + 4);
-      return { keyIndex: keys.indexOf(key), bytes: key.decipher(loaded), secondsHigh, secondsLow };
+      const seconds = tokenSeconds(loaded.buffer, SECONDS_AT);
+      return { keyIndex: keys.indexOf(key), bytes: key.decipher(loaded), seconds };
     },
     (batch, keyIndex, positions) => {
       const { chunk } = batch;
@@ -291,12 +288,10 @@ export function decipherMany(
       forEachPlaintext(batch, positions, padded, (position, start, length) => {
         // What the stream made in the place of the IV is for nobody to see.
         for (let i = start - AES_BLOCK_BYTES; i < start; i++) padded[i] = 0;
-        const slot = chunk.slotAt(position);
         batch.values[chunk.indexAt(position)] = {
           keyIndex,
           bytes: padded.subarray(start, start + length),
-          secondsHigh: chunk.memory.readUInt32BE(slot + 1),
-          secondsLow: chunk.memory.readUInt32BE(slot + 5),
+          seconds: tokenSeconds(chunk.memory, chunk.slotAt(position) + 1),
         };
       });
     },

@@ -119,8 +119,19 @@ export function isFernetShaped(text: string): boolean {
   );
 }
 
+/** A token's time: seconds since 1970, in two u32 words. */
+export interface TokenSeconds {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** The time that stands in `buffer[at … at + 8)`. */
+export function tokenSeconds(buffer: Buffer, at: number): TokenSeconds {
+  return { high: buffer.readUInt32BE(at), low: buffer.readUInt32BE(at + 4) };
+}
+
 /** Seconds since 1970 as two u32 words. @throws RangeError outside 0 … 2^64-1, or for a fraction */
-export function secondsToWords(seconds: number | bigint): { high: number; low: number } {
+export function secondsToWords(seconds: number | bigint): TokenSeconds {
   if (
     typeof seconds === 'bigint' ? seconds < 0n || seconds >= 1n << 64n : !Number.isSafeInteger(seconds) || seconds < 0
   ) {

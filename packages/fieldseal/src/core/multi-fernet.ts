@@ -13,7 +13,7 @@ import {
   load,
 } from './fernet.js';
 import type { FernetKey } from './fernet-key.js';
-import { CIPHERTEXT_AT, SECONDS_AT, tokenBuffer, tokenBytesFor } from './fernet-token.js';
+import { CIPHERTEXT_AT, SECONDS_AT, tokenBuffer, tokenBytesFor, tokenSeconds } from './fernet-token.js';
 
 /** Encrypts `plaintext` under `key` with a given time; the plaintext never becomes a string. */
 export function resealWith(key: FernetKey, plaintext: Buffer, secondsHigh: number, secondsLow: number): string {
@@ -26,8 +26,7 @@ export function resealWith(key: FernetKey, plaintext: Buffer, secondsHigh: numbe
 export function rotateWith(keys: readonly FernetKey[], token: string | Uint8Array, mode: Base64Mode): string {
   const loaded = load(token, mode);
   const key = findKey(keys, loaded);
-  const high = loaded.buffer.readUInt32BE(SECONDS_AT);
-  const low = loaded.buffer.readUInt32BE(SECONDS_AT + 4);
+  const { high, low } = tokenSeconds(loaded.buffer, SECONDS_AT);
   const plaintext = key.decipher(loaded);
   try {
     return resealWith(keys[0] as FernetKey, plaintext, high, low);

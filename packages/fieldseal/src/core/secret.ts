@@ -1,6 +1,7 @@
 /** Secret bytes that do not end up in a log by accident. */
 import { randomFillSync, timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
+import { ownCopy } from './own-copy.js';
 
 const REDACTED = '[Secret]';
 
@@ -19,9 +20,7 @@ export class Secret {
 
   /** Copies `bytes`; the caller's own copy stays the caller's to erase. */
   static from(bytes: Uint8Array): Secret {
-    const own = Buffer.allocUnsafeSlow(bytes.length);
-    own.set(bytes);
-    return new Secret(own);
+    return new Secret(ownCopy(bytes));
   }
 
   /** `length` bytes of the CSPRNG. */

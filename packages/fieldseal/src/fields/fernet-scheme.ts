@@ -1,6 +1,6 @@
 /** The `fernet` scheme: the tokens of the Python original. They are bound to no place. */
-import { decodeBase64UrlStrict, encodeBase64Url } from '../core/base64url.js';
-import { encryptWith } from '../core/fernet.js';
+import { encodeBase64Url } from '../core/base64url.js';
+import { decryptTextWith, encryptWith } from '../core/fernet.js';
 import { decipherMany } from '../core/fernet-batch.js';
 import type { FernetKey } from '../core/fernet-key.js';
 import {
@@ -9,12 +9,15 @@ import {
   type LoadedToken,
   loadToken,
   SECONDS_AT,
+  type TokenSeconds,
   tokenByteLength,
   tokenLength,
+  tokenSeconds,
 } from '../core/fernet-token.js';
 import { isFieldsealError } from '../errors.js';
 import type { ReadableKey } from '../keys/readable-key.js';
 import { type OpenedToken, type Storage, type Stored, type TokenScheme, UNREADABLE } from './scheme.js';
+import { inStorage } from './seal-queue.js';
 
 /** Authentic bytes that are no Fernet token (another version, bad padding) are unreadable, like any other broken one. */
 function decipherOrNull(key: ReadableKey, loaded: LoadedToken): Buffer | null {
@@ -27,12 +30,7 @@ function decipherOrNull(key: ReadableKey, loaded: LoadedToken): Buffer | null {
 }
 
 /** An authentic token's answer. */
-function opened(
-  { version }: ReadableKey,
-  bytes: Buffer,
-  seconds: { readonly high: number; readonly low: number },
-  storage: Storage,
-): OpenedToken {
+function opened({ version }: ReadableKey, bytes: Buffer, seconds: TokenSeconds, storage: Storage): OpenedToken {
   return {
     scheme: 'fernet',
     keyVersion: version,
@@ -55,18 +53,13 @@ export function likelyToken(stored: Stored | null): string | null {
 /** The text of an authentic token; null for everything else, of which `open` says what it is. */
 export function openText(keys: readonly FernetKey[], stored: Stored): string | null {
   const token = likelyToken(stored);
-  const loaded = token === null ? null : loadToken(token, 'strict');
-  if (!loaded) return null;
-  for (const key of keys) {
-    if (!key.authenticates(loaded)) continue;
-    try {
-      return key.decipherText(loaded);
-    } catch (error) {
-      if (isFieldsealError(error)) return null;
-      throw error;
-    }
+  if (token === null) return null;
+  try {
+    return decryptTextWith(keys, token, 'strict');
+  } catch (error) {
+    if (isFieldsealError(error)) return null;
+    throw error;
   }
-  return null;
 }
 
 export const fernetScheme: TokenScheme = {
@@ -77,10 +70,7 @@ export const fernetScheme: TokenScheme = {
     const found = loaded && ring.readable.find(({ fernet: key }) => key.authenticates(loaded));
     // A token of any time that authenticates is one; a text that does not is one only if it has a token's shape.
     if (!loaded || !found) return isFernetShaped(token) ? UNREADABLE : null;
-    const seconds = {
-      high: loaded.buffer.readUInt32BE(SECONDS_AT),
-      low: loaded.buffer.readUInt32BE(SECONDS_AT + 4),
-    };
+    const seconds = tokenSeconds(loaded.buffer, SECONDS_AT);
     const bytes = decipherOrNull(found, loaded);
     return bytes ? opened(found, bytes, seconds, storageOf(stored)) : UNREADABLE;
   },
@@ -88,14 +78,11 @@ export const fernetScheme: TokenScheme = {
     const { values } = decipherMany(ring.readableFernet, stored.map(likelyToken));
     return values.map((value, i) => {
       if (!value) return null;
-      const { keyIndex, bytes, secondsHigh: high, secondsLow: low } = value;
-      return opened(ring.readable[keyIndex] as ReadableKey, bytes, { high, low }, storageOf(stored[i] as Stored));
+      const { keyIndex, bytes, seconds } = value;
+      return opened(ring.readable[keyIndex] as ReadableKey, bytes, seconds, storageOf(stored[i] as Stored));
     });
   },
   sealedLength: (bytes, storage) => (storage === 'text' ? tokenLength(bytes) : tokenByteLength(bytes)),
-  seal: (_place, key, data, storage) => {
-    const token = encryptWith(key.fernet, data);
-    return storage === 'text' ? token : (decodeBase64UrlStrict(token) as Buffer);
-  },
+  seal: (_place, key, data, storage) => inStorage(encryptWith(key.fernet, data), storage),
   sealInto: (queue, _place, data, storage) => queue.add(data, storage),
 };

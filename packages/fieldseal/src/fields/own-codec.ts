@@ -1,4 +1,5 @@
 /** A codec made of an application's own two functions. */
+import { ownCopy } from '../core/own-copy.js';
 import { decodeUtf8 } from '../core/utf8.js';
 import { FieldsealError, isFieldsealError } from '../errors.js';
 import type { Codec } from './codec.js';
@@ -28,13 +29,6 @@ function guarded<R>(mistake: string, work: () => R): R {
   } catch (error) {
     throw isFieldsealError(error) ? error : new FieldsealError('ERR_CODEC_FAILED', mistake);
   }
-}
-
-/** In memory of its own: other values lie beside what was decrypted, and whoever keeps a view keeps those too. */
-function copyOf(bytes: Uint8Array): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  copy.set(bytes);
-  return copy;
 }
 
 function isUtf8(bytes: Uint8Array): boolean {
@@ -97,8 +91,9 @@ export function ownCodec<T>(options: OwnCodecOptions<T>): Codec<T> {
       }
       return encoded;
     },
+    // Other values lie beside what was decrypted, and whoever keeps a view keeps those too.
     decode: (bytes) =>
-      guarded(`The codec ${name} could not decode the stored value.`, () => options.decode(copyOf(bytes))),
+      guarded(`The codec ${name} could not decode the stored value.`, () => options.decode(ownCopy(bytes))),
     ...(decodePlaintext && {
       decodePlaintext: (text: string) =>
         guarded(`The codec ${name} could not read the plaintext.`, () => decodePlaintext(text)),

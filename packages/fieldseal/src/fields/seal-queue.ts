@@ -5,6 +5,11 @@ import { assertWellFormed } from '../core/utf8.js';
 import type { ReadableKey } from '../keys/readable-key.js';
 import type { Storage, Stored } from './scheme.js';
 
+/** The text of a token as a column keeps it. */
+export function inStorage(token: string, storage: Storage): Stored {
+  return storage === 'text' ? token : (decodeBase64UrlStrict(token) as Buffer);
+}
+
 /** A value on its way into the database. */
 export interface Sealed {
   /** As it is to be stored. @throws TypeError before the queue was run */
@@ -21,7 +26,7 @@ class Waiting implements Sealed {
 
   get stored(): Stored {
     if (this.token === null) throw new TypeError('the queue was not run yet');
-    return this.#storage === 'text' ? this.token : (decodeBase64UrlStrict(this.token) as Buffer);
+    return inStorage(this.token, this.#storage);
   }
 }
 

@@ -1,4 +1,5 @@
 /** A cache of decrypted values, bounded by number and age. Off unless somebody makes one. */
+import { ownCopy } from '../core/own-copy.js';
 
 /** The bounds of a cache. */
 export interface ValueCacheOptions {
@@ -14,13 +15,6 @@ interface Entry {
 }
 
 const MAX_ENTRIES = 1_000_000;
-
-/** In memory of its own, never in Node's shared pool: it is erased as a whole. */
-function copyOf(bytes: Uint8Array): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  copy.set(bytes);
-  return copy;
-}
 
 /** The length keeps two pairs of texts from giving one key: a value is never found under another context. */
 function keyOf(contextKey: string, stored: string): string {
@@ -78,14 +72,14 @@ export class ValueCache {
     if (!entry) return null;
     this.#byUse.delete(key);
     this.#byUse.set(key, entry);
-    return copyOf(entry.bytes);
+    return ownCopy(entry.bytes);
   }
 
   /** Keeps a copy of decrypted bytes. The arguments are those of `get`. */
   set(generation: string | number, contextKey: string, stored: string, bytes: Uint8Array): void {
     this.#purge(generation);
     const key = keyOf(contextKey, stored);
-    const entry = { bytes: copyOf(bytes), expiresAtMs: this.#nowMs() + this.#maxAgeMs };
+    const entry = { bytes: ownCopy(bytes), expiresAtMs: this.#nowMs() + this.#maxAgeMs };
     this.#drop(key);
     if (this.#byUse.size >= this.#entries) this.#drop(this.#byUse.keys().next().value as string);
     this.#byAge.set(key, entry);

@@ -2,8 +2,10 @@
  * A batch worked on slice by slice, by this thread or by others, while everything else in this thread has its turn in
  * between. What comes out is what one blocking call would have returned.
  */
+
+import type { BatchResult, Hashing } from '../core/batch.js';
 import { slicesOf } from '../core/batch-slices.js';
-import { type BatchResult, decryptMany, encryptMany, type Hashing } from '../core/fernet-batch.js';
+import { decryptMany, encryptMany } from '../core/fernet-batch.js';
 import type { FernetKey } from '../core/fernet-key.js';
 import type { ErrorCode } from '../errors.js';
 import type { SliceReply } from './field-worker.js';

@@ -4,7 +4,8 @@
  * (what OpenSSL made of them goes with the garbage collector).
  */
 import { parentPort } from 'node:worker_threads';
-import { type BatchFailure, type BatchResult, decryptMany, encryptMany, type Hashing } from '../core/fernet-batch.js';
+import type { BatchFailure, BatchResult, Hashing } from '../core/batch.js';
+import { decryptMany, encryptMany } from '../core/fernet-batch.js';
 import { FERNET_KEY_BYTES, FernetKey } from '../core/fernet-key.js';
 import { type PackedTexts, packTexts, unpackTexts } from './packed-texts.js';
 

@@ -2,9 +2,10 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { BatchResult, Hashing } from '../../src/core/batch.js';
 import { CbcStream } from '../../src/core/cbc-stream.js';
 import { Fernet } from '../../src/core/fernet.js';
-import { type BatchResult, decryptMany, encryptMany, type Hashing, rotateMany } from '../../src/core/fernet-batch.js';
+import { decryptMany, encryptMany, rotateMany } from '../../src/core/fernet-batch.js';
 import { FernetKey } from '../../src/core/fernet-key.js';
 import { MultiFernet } from '../../src/core/multi-fernet.js';
 import { type ErrorCode, isFieldsealError } from '../../src/errors.js';

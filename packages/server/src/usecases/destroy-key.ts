@@ -22,7 +22,7 @@ import {
 } from './key-history.js';
 import { assertConfig, assertNoNeeds, type DroppedColumns, keyNeeds } from './key-needs.js';
 import { listKeys } from './list-keys.js';
-import { type OpenTables, openTables } from './open-tables.js';
+import { type OpenTables, openVerifiedTables } from './open-tables.js';
 import { auditKey, changeKeyring } from './service-keyring.js';
 
 /** How long a key is disabled before the verify that proves that nobody misses it. */
@@ -171,13 +171,7 @@ export async function destroyStoredKey(deps: Dependencies, options: DestroyKeyOp
   const { version, purpose, abandonBackups, confirmed, now, dropped = [], noProcessHasIt = false } = options;
   const { roots } = await listKeys(deps);
   // What a verify of today would go over.
-  const open = await openTables(deps, {
-    kind: 'verify',
-    readOnly: false,
-    dryRun: false,
-    allowTriggers: true,
-    check: async () => {},
-  });
+  const open = await openVerifiedTables(deps);
   try {
     const destroyed = await inKeyringTransaction(deps, open.store, async (tx, keyring): Promise<DestroyedKey> => {
       const key = keyring.ring.key(version, purpose);

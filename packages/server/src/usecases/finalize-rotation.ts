@@ -4,7 +4,7 @@ import type { SweepReport } from '../sweep/sweep-report.js';
 import { countUnder } from '../sweep/transform.js';
 import type { Dependencies } from './dependencies.js';
 import { forgetOverwritten } from './forget-overwritten.js';
-import { openTables } from './open-tables.js';
+import { openVerifiedTables } from './open-tables.js';
 import type { GivenRotation } from './rotate-keys.js';
 import { changeKeyring, nextGeneration, openServiceKeyring } from './service-keyring.js';
 import { sweepTables } from './sweep-tables.js';
@@ -21,13 +21,7 @@ export async function finalizeRotation(deps: Dependencies, { from, to }: GivenRo
     maxRowsPerSecond: null,
     allowTriggers: true,
   });
-  const open = await openTables(deps, {
-    kind: 'verify',
-    readOnly: false,
-    dryRun: false,
-    allowTriggers: true,
-    check: async () => {},
-  });
+  const open = await openVerifiedTables(deps);
   try {
     const roots = deps.keys.root ? [deps.keys.root] : [from, to];
     const keyring = await openServiceKeyring(open.store, { current: to, previous: [], roots }, true);

@@ -176,3 +176,9 @@ export async function openTables(deps: Dependencies, options: OpenTablesOptions)
     ? openWith(connectSqlite(target.file, options.readOnly))
     : openWith(await connectPostgres(deps, target.connectionString, options.readOnly));
 }
+
+/** The tables that a verify of now would go over, for commands that ask what it found. @throws as `openTables` */
+export function openVerifiedTables(deps: Dependencies): Promise<OpenTables> {
+  const check = async () => {};
+  return openTables(deps, { kind: 'verify', readOnly: false, dryRun: false, allowTriggers: true, check });
+}
