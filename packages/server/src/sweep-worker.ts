@@ -51,7 +51,11 @@ const deps: Dependencies = {
 
 async function drive(): Promise<SweepWorkerMessage> {
   try {
-    const report = await resumeRun(deps, data.run, { dryRun: false, maxRowsPerSecond: null, allowTriggers: false });
+    const report = await resumeRun(deps, data.run, {
+      dryRun: false,
+      maxRowsPerSecond: null,
+      allowTriggers: false,
+    });
     return { type: 'done', status: report.status, counts: { ...report.counts } };
   } catch (error) {
     const reason = error instanceof Error ? error.name : 'unknown';

@@ -40,15 +40,29 @@ export interface SweepFlags {
   readonly dryRun?: true;
   readonly maxRowsPerSecond?: number;
   readonly allowTriggers?: true;
+  readonly concurrency?: number;
 }
 
-function sweepOptions({ dryRun, maxRowsPerSecond, allowTriggers }: SweepFlags): SweepOptions {
-  return { dryRun: dryRun ?? false, maxRowsPerSecond: maxRowsPerSecond ?? null, allowTriggers: allowTriggers ?? false };
+function sweepOptions({ dryRun, maxRowsPerSecond, allowTriggers, concurrency }: SweepFlags): SweepOptions {
+  return {
+    dryRun: dryRun ?? false,
+    maxRowsPerSecond: maxRowsPerSecond ?? null,
+    allowTriggers: allowTriggers ?? false,
+    lanes: concurrency ?? null,
+  };
+}
+
+/** How many ranges a process walks at the same time. */
+export function concurrencyOption(): Option {
+  return new Option('--concurrency <n>', 'on PostgreSQL: ranges walked at the same time (default: 2)').argParser(
+    positiveNumber,
+  );
 }
 
 /** Adds the options that every sweep has. */
 function sweepCommand(command: Command, writes: boolean): Command {
   command.addOption(new Option('--max-rows-per-second <n>', 'go no faster than this').argParser(positiveNumber));
+  command.addOption(concurrencyOption());
   if (!writes) return command;
   return command
     .option('--dry-run', 'really decrypt and encrypt, in memory; write nothing')

@@ -184,4 +184,18 @@ export const MIGRATIONS: readonly Migration[] = [
       ];
     },
   },
+  {
+    version: 4,
+    creates: [],
+    statements(dialect, qualify) {
+      const { bigint, flag } = TYPES[dialect];
+      return [
+        `alter table ${qualify('sweep_ranges')} add column upper text`,
+        `alter table ${qualify('sweep_ranges')} add column owner text`,
+        `alter table ${qualify('sweep_ranges')} add column lease_until ${bigint}`,
+        `alter table ${qualify('sweep_ranges')} add column fence ${bigint} not null default 0`,
+        `alter table ${qualify('encryption_key_rotations')} add column solo ${flag} not null default false`,
+      ];
+    },
+  },
 ];

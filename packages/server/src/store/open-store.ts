@@ -7,6 +7,7 @@ import { type DatabaseTarget, databaseName } from './database-url.js';
 import { keyringRepository } from './keyring-repository.js';
 import { migrate } from './migrate.js';
 import { openSqlite } from './open-sqlite.js';
+import { rangeRepository } from './range-repository.js';
 import { runRepository } from './run-repository.js';
 import type { StoreSchema } from './schema.js';
 import { sqliteDialect } from './sqlite-dialect.js';
@@ -97,6 +98,7 @@ function repositories(db: Kysely<StoreSchema>, place: StorePlace): StoreTransact
   return {
     keyring: keyringRepository(db, clock),
     runs: runRepository(db, clock),
+    ranges: rangeRepository(db, place.dialect, clock),
     audit: auditRepository(db, clock),
     apiKeys: apiKeyRepository(db, clock),
     subjects: subjectKeyRepository(db, place, clock),

@@ -1,12 +1,10 @@
-/** Runs, their ranges and their failures. What claims or changes a run under a fence is one statement each. */
+/** Runs and their failures. What claims or changes a run under a fence is one transaction each. */
 import { type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysely';
 import type { DatabaseClock } from './database-clock.js';
 import { inTransaction } from './in-transaction.js';
+import { fenceOffRanges } from './range-repository.js';
 import type { StoreSchema } from './schema.js';
-import { FINAL_STATUSES, type Run, type RunRepository, type RunStatus, type SweepRange } from './store.js';
-
-/** SQLite binds at most 32,766 values in one statement. */
-const RANGES_PER_INSERT = 1_000;
+import { FINAL_STATUSES, type Run, type RunRepository, type RunStatus } from './store.js';
 
 export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): RunRepository {
   const leased = sql<boolean | number | null>`owner is not null and lease_until > ${clock.unixMilliseconds}`;
@@ -80,51 +78,59 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
     },
 
     async update(id, fence, change) {
-      const { status, pass, counts, oldKeyVersion, newKeyVersion, errorDetails, report, release } = change;
-      let update = db
-        .updateTable('encryption_key_rotations')
-        .set({
-          updated_at: clock.timestamp,
-          ...(status !== undefined && { rotation_status: status }),
-          ...(status !== undefined && isFinal(status) && { completed_at: clock.timestamp }),
-          ...(pass !== undefined && { pass }),
-          ...(counts && {
-            total_records: counts.total,
-            rotated_records: counts.rotated,
-            current_records: counts.current,
-            skipped_records: counts.skipped,
-            failed_records: counts.failed,
-          }),
-          ...(oldKeyVersion !== undefined && { old_key_version: oldKeyVersion }),
-          ...(newKeyVersion !== undefined && { new_key_version: newKeyVersion }),
-          ...(errorDetails !== undefined && { error_details: errorDetails }),
-          ...(report !== undefined && { report }),
-          ...(release === true && { owner: null, lease_until: null }),
-        })
-        .where('id', '=', id)
-        .where('fence', '=', fence);
-      if (status !== undefined) update = update.where(isUnfinished);
-      return (await update.returning('id').executeTakeFirst()) !== undefined;
+      const { status, pass, counts, oldKeyVersion, newKeyVersion, errorDetails, report, solo, release } = change;
+      return inTransaction(db, async (tx) => {
+        let update = tx
+          .updateTable('encryption_key_rotations')
+          .set({
+            updated_at: clock.timestamp,
+            ...(status !== undefined && { rotation_status: status }),
+            ...(status !== undefined && isFinal(status) && { completed_at: clock.timestamp }),
+            ...(pass !== undefined && { pass }),
+            ...(counts && {
+              total_records: counts.total,
+              rotated_records: counts.rotated,
+              current_records: counts.current,
+              skipped_records: counts.skipped,
+              failed_records: counts.failed,
+            }),
+            ...(oldKeyVersion !== undefined && { old_key_version: oldKeyVersion }),
+            ...(newKeyVersion !== undefined && { new_key_version: newKeyVersion }),
+            ...(errorDetails !== undefined && { error_details: errorDetails }),
+            ...(report !== undefined && { report }),
+            ...(solo !== undefined && { solo: solo ? sql`true` : sql`false` }),
+            ...(release === true && { owner: null, lease_until: null }),
+          })
+          .where('id', '=', id)
+          .where('fence', '=', fence);
+        if (status !== undefined) update = update.where(isUnfinished);
+        if ((await update.returning('id').executeTakeFirst()) === undefined) return false;
+        if (status !== undefined && status !== 'in_progress') await fenceOffRanges(tx, id);
+        return true;
+      });
     },
 
     async stop(id, status) {
-      const stopped = await db
-        .updateTable('encryption_key_rotations')
-        .set((row) => ({
-          rotation_status: status,
-          fence: row('fence', '+', 1),
-          owner: null,
-          lease_until: null,
-          updated_at: clock.timestamp,
-          ...(isFinal(status) && { completed_at: clock.timestamp }),
-          // What it waited for is not why it waits now.
-          ...(status === 'paused' && { error_details: null }),
-        }))
-        .where('id', '=', id)
-        .where(isUnfinished)
-        .returning('id')
-        .executeTakeFirst();
-      return stopped !== undefined;
+      return inTransaction(db, async (tx) => {
+        const stopped = await tx
+          .updateTable('encryption_key_rotations')
+          .set((row) => ({
+            rotation_status: status,
+            fence: row('fence', '+', 1),
+            owner: null,
+            lease_until: null,
+            updated_at: clock.timestamp,
+            ...(isFinal(status) && { completed_at: clock.timestamp }),
+            // What it waited for is not why it waits now.
+            ...(status === 'paused' && { error_details: null }),
+          }))
+          .where('id', '=', id)
+          .where(isUnfinished)
+          .returning('id')
+          .executeTakeFirst();
+        if (stopped) await fenceOffRanges(tx, id);
+        return stopped !== undefined;
+      });
     },
 
     async restart(id, fence) {
@@ -142,35 +148,6 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
         await trx.deleteFrom('sweep_failures').where('run_id', '=', id).execute();
         return true;
       });
-    },
-
-    createRanges(ranges) {
-      const rows = ranges.map(({ runId, pass, seq, tableName, part }) => ({
-        run_id: runId,
-        pass,
-        seq,
-        table_name: tableName,
-        part,
-      }));
-      return inTransaction(db, async (tx) => {
-        for (let from = 0; from < rows.length; from += RANGES_PER_INSERT) {
-          await tx
-            .insertInto('sweep_ranges')
-            .values(rows.slice(from, from + RANGES_PER_INSERT))
-            .execute();
-        }
-      });
-    },
-
-    async ranges(runId, pass) {
-      const rows = await db
-        .selectFrom('sweep_ranges')
-        .selectAll()
-        .where('run_id', '=', runId)
-        .where('pass', '=', pass)
-        .orderBy('seq')
-        .execute();
-      return rows.map(toRange);
     },
 
     failures(runId, limit) {
@@ -240,19 +217,6 @@ function toRun(row: Selectable<StoreSchema['encryption_key_rotations']> & { leas
     leased: Boolean(row.leased),
     fence: row.fence,
     report: row.report,
-  };
-}
-
-function toRange(row: Selectable<StoreSchema['sweep_ranges']>): SweepRange {
-  return {
-    id: row.id,
-    runId: row.run_id,
-    pass: row.pass,
-    seq: row.seq,
-    tableName: row.table_name,
-    part: row.part,
-    state: row.state,
-    cursor: row.cursor,
-    counts: row.counts,
+    solo: Boolean(row.solo),
   };
 }

@@ -62,6 +62,8 @@ interface EncryptionKeyRotationsTable {
   lease_until: number | null;
   fence: Generated<number>;
   report: string | null;
+  /** As `is_active` of API keys. */
+  solo: Generated<boolean | number>;
 }
 
 interface SweepRangesTable {
@@ -74,6 +76,11 @@ interface SweepRangesTable {
   state: Generated<SweepRange['state']>;
   cursor: string | null;
   counts: Generated<string>;
+  upper: string | null;
+  owner: string | null;
+  /** Unix milliseconds of the database's clock. */
+  lease_until: number | null;
+  fence: Generated<number>;
 }
 
 interface SweepFailuresTable {

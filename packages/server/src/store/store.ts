@@ -69,6 +69,8 @@ export interface Run {
   readonly fence: number;
   /** The final report as a JSON text, else null. */
   readonly report: string | null;
+  /** Whether its driver alone may work on it, since only that knows how fast. */
+  readonly solo: boolean;
 }
 
 /** What a new run needs. */
@@ -80,7 +82,10 @@ export interface NewRun {
   readonly initiatedBy: string;
 }
 
-/** A part of a run that one driver walks: on SQLite one table, or its rows with a NULL in the key. */
+/**
+ * A part of a pass that one worker walks: the rows of a table behind one key, up to another. On SQLite a whole table, or its
+ * rows with a NULL in the key.
+ */
 export interface SweepRange {
   readonly id: number;
   readonly runId: number;
@@ -89,9 +94,18 @@ export interface SweepRange {
   readonly tableName: string;
   /** `key`: by primary key; `null-key`: SQLite rows with a NULL in their primary key, by rowid. */
   readonly part: 'key' | 'null-key';
-  readonly state: 'open' | 'done';
-  /** JSON text of the last row's key that is committed; null before the first. Only the database compares it. */
+  readonly state: 'open' | 'running' | 'done';
+  /**
+   * JSON text of the last row's key that is committed; in the beginning, the end of the range before. Null: the range
+   * begins with the first row. Only the database compares it.
+   */
   readonly cursor: string | null;
+  /** JSON text of the key up to which, itself included, rows belong to the range; null: all that there are. */
+  readonly upper: string | null;
+  /** The worker that walks it now, else null. */
+  readonly owner: string | null;
+  /** Grows with every claim, and when the run is stopped. A worker whose fence is not the range's fence writes nothing. */
+  readonly fence: number;
   /** JSON text: column → RecordCounts, plus `versions`: key version → count. Written with the cursor. */
   readonly counts: string;
 }
@@ -193,7 +207,10 @@ export interface RunRepository {
   claim(id: number, owner: string, leaseSeconds: number, evenIfLeased: boolean): Promise<number | null>;
   /** Prolongs the lease; false when `fence` is no longer the run's. */
   heartbeat(id: number, fence: number, leaseSeconds: number): Promise<boolean>;
-  /** Changes the given columns if `fence` is still the run's; false (and nothing written) when not. */
+  /**
+   * Changes the given columns if `fence` is still the run's; false (and nothing written) when not. A run that is not under
+   * way afterwards has its ranges fenced off, whoever walks them.
+   */
   update(
     id: number,
     fence: number,
@@ -205,23 +222,45 @@ export interface RunRepository {
       newKeyVersion?: string;
       errorDetails?: string | null;
       report?: string;
+      solo?: boolean;
       /** true: no owner and no lease from now on. */
       release?: boolean;
     },
   ): Promise<boolean>;
   /**
-   * Moves an unfinished run to `paused` or `cancelled` and raises its fence, so that its driver writes nothing any more;
+   * Moves an unfinished run to `paused` or `cancelled` and raises its fence and its ranges', so that nobody writes any more;
    * what a paused one waited for is forgotten; false when it was in a final status already.
    */
   stop(id: number, status: 'paused' | 'cancelled'): Promise<boolean>;
   /** Forgets how far the run is: its ranges, and what it could not read. False when `fence` is no longer the run's. */
   restart(id: number, fence: number): Promise<boolean>;
-  createRanges(ranges: readonly Omit<SweepRange, 'id' | 'state' | 'cursor' | 'counts'>[]): Promise<void>;
-  /** The ranges of one pass in order. */
-  ranges(runId: number, pass: number): Promise<SweepRange[]>;
   failures(runId: number, limit: number): Promise<SweepFailure[]>;
   /** How many records each reason has. */
   failureReasons(runId: number): Promise<{ tableName: string; columnName: string; reason: string; count: number }[]>;
+}
+
+/** What a new range needs. */
+export type NewRange = Pick<SweepRange, 'pass' | 'seq' | 'tableName' | 'part' | 'cursor' | 'upper'>;
+
+/** The ranges of runs: what workers claim. */
+export interface RangeRepository {
+  /** Makes ranges of a run, all of them or none; false (and nothing written) when `fence` is no longer the run's. */
+  create(runId: number, fence: number, ranges: readonly NewRange[]): Promise<boolean>;
+  /** The ranges of one pass in order. */
+  list(runId: number, pass: number): Promise<SweepRange[]>;
+  /**
+   * Makes `owner` the worker of the next range of the run's present pass that has none, for `leaseSeconds`: one that is open,
+   * whose lease is over, or whose worker is among those `gone`. Null: there is none, or the run is not under way.
+   */
+  claim(runId: number, owner: string, leaseSeconds: number, gone: readonly string[]): Promise<SweepRange | null>;
+  /** Whether {@link RangeRepository.claim} would find one. */
+  isClaimable(runId: number, gone: readonly string[]): Promise<boolean>;
+  /** The workers of the run's ranges, their leases over or not. */
+  owners(runId: number): Promise<string[]>;
+  /** Prolongs the lease; false when `fence` is no longer the range's. */
+  heartbeat(id: number, fence: number, leaseSeconds: number): Promise<boolean>;
+  /** Leaves a range to others as it stands; nothing happens when `fence` is no longer the range's. */
+  release(id: number, fence: number): Promise<void>;
 }
 
 /** Which audit rows; what is left out does not restrict. */
@@ -301,6 +340,7 @@ export interface SubjectKeyRepository extends Pick<SubjectProvider, 'load' | 'in
 export interface StoreTransaction {
   readonly keyring: KeyringRepository;
   readonly runs: RunRepository;
+  readonly ranges: RangeRepository;
   readonly audit: AuditRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly subjects: SubjectKeyRepository;

@@ -1,6 +1,5 @@
 /** The SQL that a PostgreSQL sweep runs on an application's tables. Keys and values travel as text, NULL aside. */
 import type { Stored } from 'fieldseal';
-import type { RecordCounts } from '../store/store.js';
 import { type IntegerType, integerArray, textArray, xidArray } from './postgres-arrays.js';
 import type { KeyPart, RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
@@ -9,7 +8,7 @@ import { recordsOf } from './swept-row.js';
 import { type PostgresSweptTable, sweptColumns } from './swept-table.js';
 import type { StoredValue } from './transform.js';
 
-/** How long a run is its driver's after each batch. */
+/** How long a range is its worker's after each batch. */
 const LEASE_MS = 15_000;
 
 /** A statement and what it is run with. */
@@ -78,14 +77,29 @@ function selectedValues(table: PostgresSweptTable): string {
     .join(', ');
 }
 
+/** Which rows come next: at most `limit` behind the cursor and up to `upper`, where there are such bounds. */
+export interface NextRows {
+  readonly cursor: RowKey | null;
+  readonly upper: RowKey | null;
+  readonly limit: number;
+}
+
 /** The next rows behind the cursor; only the database compares keys, under the columns' own collations. */
-function next(table: PostgresSweptTable, columns: string, cursor: RowKey | null, limit: number): Statement {
+function next(table: PostgresSweptTable, columns: string, { cursor, upper, limit }: NextRows): Statement {
   const keys = table.keys.map(({ column }) => `t.${quoteName(column)}`).join(', ');
-  const bounds = table.keys.map(({ castType }, i) => `$${i + 2}::text::${castType}`).join(', ');
+  const parameters: unknown[] = [limit];
+  const bound = (key: RowKey) =>
+    table.keys
+      .map(({ castType }, i) => `$${parameters.push(keyText(key[i] as KeyPart))}::text::${castType}`)
+      .join(', ');
+  const conditions = [
+    ...(cursor ? [`(${keys}) > (${bound(cursor)})`] : []),
+    ...(upper ? [`(${keys}) <= (${bound(upper)})`] : []),
+  ];
   return {
     sql: `SELECT ${selectedKeys(table)}, ${columns} FROM ONLY ${table.sqlName} AS t
-      ${cursor ? `WHERE (${keys}) > (${bounds})` : ''} ORDER BY ${keys} LIMIT $1`,
-    parameters: [limit, ...(cursor ?? []).map(keyText)],
+      ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY ${keys} LIMIT $1`,
+    parameters,
   };
 }
 
@@ -96,8 +110,8 @@ const LONG_BYTES = 8 * 1024;
  * The next rows in one row, which {@link rowsOf} takes apart: a JSON array for each column. A driver is several times as
  * long about a row as JSON is about an entry. Where a value is `long`, all rows have to be asked for as {@link selectNextRows}.
  */
-export function selectNext(table: PostgresSweptTable, cursor: RowKey | null, limit: number): Statement {
-  const { sql, parameters } = selectNextRows(table, cursor, limit);
+export function selectNext(table: PostgresSweptTable, which: NextRows): Statement {
+  const { sql, parameters } = selectNextRows(table, which);
   const values = sweptColumns(table).map((_, i) => `v${i}`);
   const isLong = values.map((value) => `octet_length(${value}) > ${LONG_BYTES}`).join(' OR ');
   const short = (value: string) => `CASE WHEN octet_length(${value}) <= ${LONG_BYTES} THEN ${value} END`;
@@ -112,8 +126,8 @@ export function selectNext(table: PostgresSweptTable, cursor: RowKey | null, lim
 }
 
 /** The next rows: keys as `k0`…, values as `v0`…, `xmin` as `x`. */
-export function selectNextRows(table: PostgresSweptTable, cursor: RowKey | null, limit: number): Statement {
-  return next(table, `${selectedValues(table)}, t.xmin::text AS x`, cursor, limit);
+export function selectNextRows(table: PostgresSweptTable, which: NextRows): Statement {
+  return next(table, `${selectedValues(table)}, t.xmin::text AS x`, which);
 }
 
 /** The rows in an answer to {@link selectNext}. */
@@ -136,9 +150,9 @@ export function rowsOf(
 }
 
 /** How many `rows` there are next, how many `records` they have, and the key of the last as `k0`…. */
-export function selectCounts(table: PostgresSweptTable, cursor: RowKey | null, limit: number): Statement {
+export function selectCounts(table: PostgresSweptTable, which: NextRows): Statement {
   const records = recordsOf(table, (column) => `t.${quoteName(column)}`);
-  const { sql, parameters } = next(table, `${records} AS records`, cursor, limit);
+  const { sql, parameters } = next(table, `${records} AS records`, which);
   const last = keyNames(table).map((key) => `(array_agg(${key}))[count(*)] AS ${key}`);
   return {
     sql: `SELECT count(*)::int AS rows, sum(records) AS records, ${last.join(', ')} FROM (${sql}) AS n`,
@@ -222,7 +236,6 @@ export function selectStored(
 
 /** The names of the service's tables that a batch writes to. */
 export interface OwnNames {
-  readonly runs: string;
   readonly ranges: string;
   readonly failures: string;
 }
@@ -240,11 +253,16 @@ export interface BatchWrite {
   readonly runId: number;
   readonly fence: number;
   readonly rangeId: number;
+  readonly from: string | null;
+  readonly place: RangePlace;
+}
+
+/** What the range's row says after a batch. */
+export interface RangePlace {
   readonly cursor: string | null;
-  readonly state: string;
   /** JSON. */
   readonly counts: string;
-  readonly run: RecordCounts;
+  readonly state: 'running' | 'done';
 }
 
 /** What {@link batchStatement} fails with when it wrote nothing because not every row took its write: `division_by_zero`. */
@@ -257,14 +275,15 @@ export const MISSED = '22012';
  * of its transaction, of which no other version was ever visible over this connection (a server that comes back after a
  * crash hands out ids again that it had not written down, which is why the caller asks for the connection). Freezing leaves the column as it is (since PostgreSQL
  * 9.4), and where anything else changed it the guard would only refuse. Fails with {@link MISSED} and changes nothing
- * unless every row is written, and stored as it was given; one row back, or none when the fence is not the run's any more.
+ * unless every row is written, and stored as it was given; one row back, or none when the fence is not the range's any more.
  */
 export function batchStatement(table: PostgresSweptTable, own: OwnNames, write: BatchWrite): Statement {
   const parameters: unknown[] = [];
   const given = (value: unknown) => `$${parameters.push(value)}`;
-  const { runId, fence, rangeId, cursor, state, counts, run, groups, failures } = write;
-  const holds = `id = ${given(runId)} AND fence = ${given(fence)} AND rotation_status = 'in_progress'`;
-  const parts = [`g AS MATERIALIZED (SELECT id FROM ${own.runs} WHERE ${holds} FOR NO KEY UPDATE)`];
+  const { runId, place, groups, failures } = write;
+  const holds = holdsRange(write, given);
+  // Locked, so that a claim or a stop waits for the batch, or the batch finds that they were first (SWEEPS.md §2).
+  const parts = [`g AS MATERIALIZED (SELECT id FROM ${own.ranges} WHERE ${holds} FOR NO KEY UPDATE)`];
   for (const [i, group] of groups.entries()) parts.push(`u${i} AS (${versionGuarded(table, group, given)})`);
   const written = groups.map((_, i) => `SELECT stored FROM u${i}`).join(' UNION ALL ');
   const expected = groups.reduce((sum, { rows }) => sum + rows.length, 0);
@@ -275,12 +294,10 @@ export function batchStatement(table: PostgresSweptTable, own: OwnNames, write: 
       return `${given(failures.map((failure) => failure[name]))}::text[]`;
     });
     parts.push(`f AS (INSERT INTO ${own.failures} (run_id, table_name, column_name, primary_key, reason)
-      SELECT g.id, ${given(table.name)}, v.* FROM g, unnest(${arrays.join(', ')}) AS v ON CONFLICT DO NOTHING)`);
+      SELECT ${given(runId)}::bigint, ${given(table.name)}, v.* FROM g, unnest(${arrays.join(', ')}) AS v ON CONFLICT DO NOTHING)`);
   }
-  parts.push(`r AS (UPDATE ${own.ranges} AS r SET cursor = ${given(cursor)}, counts = ${given(counts)}, state = ${given(state)}
-    FROM g WHERE r.id = ${given(rangeId)})`);
   return {
-    sql: `WITH ${parts.join(',\n')} ${checkpointRun(own, run, given)} FROM g WHERE n.id = g.id ${all} RETURNING n.id`,
+    sql: `WITH ${parts.join(',\n')} ${placeRange(own, place, given)} FROM g WHERE r.id = g.id ${all} RETURNING r.id`,
     parameters,
   };
 }
@@ -327,10 +344,23 @@ function assignment(table: PostgresSweptTable, columnIndexes: readonly number[])
   return { set: set.join(', '), isStored: `(${isStored.join(' AND ')})` };
 }
 
-/** The run's counts, and its lease from now on; a `FROM` may follow. */
-export function checkpointRun(own: OwnNames, counts: RecordCounts, given: (value: unknown) => string): string {
-  const { total, rotated, current, skipped, failed } = counts;
-  return `UPDATE ${own.runs} AS n SET total_records = greatest(n.total_records, ${given(total)}), rotated_records = ${given(rotated)},
-    current_records = ${given(current)}, skipped_records = ${given(skipped)}, failed_records = ${given(failed)},
-    updated_at = clock_timestamp(), lease_until = floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint + ${LEASE_MS}`;
+/** That a range is still its worker's, and stands where its last batch left it. */
+export function holdsRange(
+  { rangeId, fence, from }: Pick<BatchWrite, 'rangeId' | 'fence' | 'from'>,
+  given: (value: unknown) => string,
+): string {
+  return `id = ${given(rangeId)} AND fence = ${given(fence)} AND state = 'running' AND cursor IS NOT DISTINCT FROM ${given(from)}`;
+}
+
+/** Where the range `r` stands, and its lease from now on; a `FROM` may follow. A range that is done has no worker. */
+export function placeRange(
+  own: OwnNames,
+  { cursor, counts, state }: RangePlace,
+  given: (value: unknown) => string,
+): string {
+  const worker =
+    state === 'done'
+      ? 'owner = NULL, lease_until = NULL'
+      : `lease_until = floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint + ${LEASE_MS}`;
+  return `UPDATE ${own.ranges} AS r SET cursor = ${given(cursor)}, counts = ${given(counts)}, state = ${given(state)}, ${worker}`;
 }

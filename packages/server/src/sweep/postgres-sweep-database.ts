@@ -13,11 +13,13 @@ import {
 } from './postgres-session.js';
 import {
   batchStatement,
-  checkpointRun,
   guardedUpdate,
+  holdsRange,
   keyOf,
   MISSED,
   type OwnNames,
+  placeRange,
+  type RangePlace,
   rowsOf,
   type Statement,
   selectCounts,
@@ -47,6 +49,8 @@ const REFUSALS = [MISSED, '0A000'];
 interface BatchProgress {
   readonly done: number;
   readonly tally: Tally;
+  /** Where the range stands. */
+  readonly from: string | null;
 }
 
 /** Over open sessions; their owner closes them. */
@@ -55,6 +59,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
   // Larger ones cost the collector of garbage, which copies what three of them hold, more than they save in round trips.
   readonly batchRows = 1_000;
   readonly readsAhead = true;
+  readonly hasRanges = true;
   readonly #session: PostgresSession;
   readonly #reader: PostgresSession;
   readonly #own: OwnNames;
@@ -71,7 +76,6 @@ export class PostgresSweepDatabase implements SweepDatabase {
     this.#reader = reader;
     const own = (table: string) => `${quoteName(schema)}.${table}`;
     this.#own = {
-      runs: own('encryption_key_rotations'),
       ranges: own('sweep_ranges'),
       failures: own('sweep_failures'),
     };
@@ -82,16 +86,23 @@ export class PostgresSweepDatabase implements SweepDatabase {
     return !text.includes('\0');
   }
 
-  async read({ name }: SweptTable, _part: RangePart, cursor: RowKey | null, limit: number): Promise<SweptRow[]> {
+  async read(
+    { name }: SweptTable,
+    _part: RangePart,
+    cursor: RowKey | null,
+    upper: RowKey | null,
+    limit: number,
+  ): Promise<SweptRow[]> {
     const table = this.#table(name);
+    const which = { cursor, upper, limit };
     const ask = ({ sql, parameters }: Statement) => this.#reader.query(sql, parameters);
     const context = bound(table);
     // The writer's, and from before the read: no version is taken for good over a connection that came after it.
     const { connection } = this.#session;
     const versioned = (xmin: string) => ({ xmin, connection });
-    const [answer] = (await ask(selectNext(table, cursor, limit))) as [PostgresRow];
+    const [answer] = (await ask(selectNext(table, which))) as [PostgresRow];
     if (answer['long'] === false) return rowsOf(table, answer, versioned).map((row) => new ReadRow(row, context));
-    const rows = await ask(selectNextRows(table, cursor, limit));
+    const rows = await ask(selectNextRows(table, which));
     return rows.map((row) => {
       const read = { key: keyOf(table, row), values: valuesOf(table, row), rowVersion: versioned(String(row['x'])) };
       return new ReadRow(read, context);
@@ -105,7 +116,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
     limit: number,
   ): Promise<{ records: number; last: RowKey } | null> {
     const table = this.#table(name);
-    const { sql, parameters } = selectCounts(table, cursor, limit);
+    const { sql, parameters } = selectCounts(table, { cursor, upper: null, limit });
     const [answer] = await this.#reader.query(sql, parameters);
     if (!answer || answer['rows'] === 0) return null;
     return { records: Number(answer['records']), last: keyOf(table, answer) };
@@ -123,7 +134,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
     checkpoint: Checkpoint,
   ): Promise<Tally> {
     const table = this.#table(name);
-    let { done, tally } = this.#begun.get(rows) ?? { done: 0, tally: checkpoint.tally };
+    let { done, tally, from } = this.#begun.get(rows) ?? { done: 0, tally: checkpoint.tally, from: checkpoint.from };
     // The cryptography happens here, before any lock is taken.
     const first = done;
     const planned = planOf(first === 0 ? rows : rows.slice(first), work);
@@ -137,6 +148,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
       try {
         tally = await this.#commitPiece(table, piece, work, {
           ...checkpoint,
+          from,
           cursor,
           tally,
           done: isLast && checkpoint.done,
@@ -152,7 +164,8 @@ export class PostgresSweepDatabase implements SweepDatabase {
       size *= 2;
       waitMs = FIRST_WAIT_MS;
       stuckSinceMs = performance.now();
-      this.#begun.set(rows, { done, tally });
+      from = cursor;
+      this.#begun.set(rows, { done, tally, from });
       if (isLast) return tally;
     }
   }
@@ -185,7 +198,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
           continue;
         }
         await this.#session.transaction(async (query) => {
-          await this.#lockRun(query, checkpoint);
+          await this.#lockRange(query, checkpoint);
           const settled = await this.#writeRows(query, table, planned, work);
           if (table.hasTriggers && !(await isStored(query, table, settled))) throw changedByTrigger(table);
           for (const { work: done, isSkipped } of settled) done.count(tally, isSkipped);
@@ -210,19 +223,20 @@ export class PostgresSweepDatabase implements SweepDatabase {
     checkpoint: Checkpoint,
     tally: Tally,
   ): Promise<boolean> {
-    const { runCounts, done, ...place } = checkpoint;
-    const counted = { ...place, ...checkpointOf(checkpoint, tally), run: runCounts(tally) };
-    const { sql, parameters } = batchStatement(table, this.#own, { ...write, ...counted });
+    const { runId, rangeId, fence, from } = checkpoint;
+    const whole = { ...write, runId, rangeId, fence, from, place: placeOf(checkpoint, tally) };
+    const { sql, parameters } = batchStatement(table, this.#own, whole);
     const written = await this.#session.once(sql, parameters, REFUSALS, write.connection);
-    if (written?.length === 0) throw lost(checkpoint.runId);
+    if (written?.length === 0) throw lost(runId);
     return written !== null;
   }
 
-  /** A stopped run and a successor wait here for the batch, or the batch finds that they were first. */
-  async #lockRun(query: PostgresQuery, { runId, fence }: Checkpoint): Promise<void> {
-    const sql = `SELECT FROM ${this.#own.runs}
-      WHERE id = $1 AND fence = $2 AND rotation_status = 'in_progress' FOR NO KEY UPDATE`;
-    if ((await query(sql, [runId, fence])).length !== 1) throw lost(runId);
+  /** A stop of the run and a successor wait here for the batch, or the batch finds that they were first. */
+  async #lockRange(query: PostgresQuery, checkpoint: Checkpoint): Promise<void> {
+    const parameters: unknown[] = [];
+    const holds = holdsRange(checkpoint, (value) => `$${parameters.push(value)}`);
+    const locked = await query(`SELECT FROM ${this.#own.ranges} WHERE ${holds} FOR NO KEY UPDATE`, parameters);
+    if (locked.length !== 1) throw lost(checkpoint.runId);
   }
 
   /**
@@ -292,15 +306,8 @@ export class PostgresSweepDatabase implements SweepDatabase {
   async #checkpoint(query: PostgresQuery, checkpoint: Checkpoint, tally: Tally) {
     const parameters: unknown[] = [];
     const given = (value: unknown) => `$${parameters.push(value)}`;
-    const sql = checkpointRun(this.#own, checkpoint.runCounts(tally), given);
-    await query(`${sql} WHERE n.id = ${given(checkpoint.runId)}`, parameters);
-    const { cursor, counts, state } = checkpointOf(checkpoint, tally);
-    await query(`UPDATE ${this.#own.ranges} SET cursor = $2, counts = $3, state = $4 WHERE id = $1`, [
-      checkpoint.rangeId,
-      cursor,
-      counts,
-      state,
-    ]);
+    const sql = placeRange(this.#own, placeOf(checkpoint, tally), given);
+    await query(`${sql} WHERE r.id = ${given(checkpoint.rangeId)}`, parameters);
   }
 
   /**
@@ -308,18 +315,20 @@ export class PostgresSweepDatabase implements SweepDatabase {
    * @throws what was told of the lost connection when that cannot be found out: the run is left to be resumed
    */
   async #tookPlace(checkpoint: Checkpoint, tally: Tally, { told }: ConnectionLost): Promise<boolean> {
-    // The lost connection's statement may still be at work, and goes on without its client: its lock on the run is waited
+    // The lost connection's statement may still be at work, and goes on without its client: its lock on the range is waited
     // for, as long as a statement may take.
     for (const startedMs = performance.now(); ; ) {
       try {
-        await this.#session.query(`SELECT FROM ${this.#own.runs} WHERE id = $1 FOR NO KEY UPDATE`, [checkpoint.runId]);
+        await this.#session.query(`SELECT FROM ${this.#own.ranges} WHERE id = $1 FOR NO KEY UPDATE`, [
+          checkpoint.rangeId,
+        ]);
         break;
       } catch (error) {
         if (!isBusy(error)) throw error;
         if (performance.now() - startedMs > STATEMENT_MS) throw told;
       }
     }
-    const { cursor, counts, state } = checkpointOf(checkpoint, tally);
+    const { cursor, counts, state } = placeOf(checkpoint, tally);
     const rows = await this.#session.query(
       `SELECT FROM ${this.#own.ranges} WHERE id = $1 AND cursor IS NOT DISTINCT FROM $2 AND counts = $3 AND state = $4`,
       [checkpoint.rangeId, cursor, counts, state],
@@ -329,8 +338,8 @@ export class PostgresSweepDatabase implements SweepDatabase {
 }
 
 /** What the range's row says after a batch. */
-function checkpointOf({ cursor, done }: Checkpoint, tally: Tally) {
-  return { cursor, counts: JSON.stringify(tally), state: done ? 'done' : 'open' };
+function placeOf({ cursor, done }: Checkpoint, tally: Tally): RangePlace {
+  return { cursor, counts: JSON.stringify(tally), state: done ? 'done' : 'running' };
 }
 
 function lost(runId: number): FieldsealError {

@@ -10,7 +10,15 @@ import {
 } from 'fieldseal';
 import { decodeRowKey, encodeRowKey, type RowKey } from './row-key.js';
 import { rowWork } from './row-work.js';
-import type { Awaitable, BatchWork, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
+import type {
+  Awaitable,
+  BatchWork,
+  Checkpoint,
+  RangePart,
+  RowWork,
+  SweepDatabase,
+  SweptRow,
+} from './sweep-database.js';
 import type { SweptTable } from './swept-table.js';
 import type { Tally } from './tally.js';
 import type { Transform } from './transform.js';
@@ -36,7 +44,9 @@ export interface Pace {
 export interface WalkedRange {
   readonly table: SweptTable;
   readonly part: RangePart;
+  /** As a range keeps them. */
   readonly cursor: string | null;
+  readonly upper: string | null;
   readonly tally: Tally;
 }
 
@@ -44,7 +54,7 @@ export interface WalkedRange {
 export type CommitBatch = (
   rows: readonly SweptRow[],
   work: BatchWork,
-  checkpoint: { readonly cursor: string | null; readonly done: boolean; readonly tally: Tally },
+  checkpoint: Pick<Checkpoint, 'from' | 'cursor' | 'done' | 'tally'>,
 ) => Awaitable<Tally>;
 
 /** The keys of subjects, as a sweep uses them. */
@@ -59,6 +69,11 @@ export interface WalkContext {
   readonly ring: KeyringSnapshot;
   readonly subjects: SweptSubjects | null;
   readonly pace: Pace;
+}
+
+/** What a sweep ends with that is asked to stop. */
+export function stoppedSweep(): FieldsealError {
+  return new FieldsealError('ERR_RUN_STOPPED', 'The sweep was stopped; start it again to go on.');
 }
 
 async function retryBusy<T>(work: () => Awaitable<T>): Promise<T> {
@@ -145,13 +160,13 @@ export async function walkRange(
     database.readsAhead && maxRowsPerSecond === null && !isLast && characters(rows) <= MOST_AHEAD_CHARACTERS;
   let batchRows = FEWEST_ROWS;
   let readFrom = range.cursor === null ? null : decodeRowKey(range.cursor);
+  const upper = range.upper === null ? null : decodeRowKey(range.upper);
   let tally = range.tally;
   let reading: Promise<Batch> | null = null;
   let preparing: Promise<Batch> | null = null;
   try {
     for (;;) {
-      if (pace.stop.aborted)
-        throw new FieldsealError('ERR_RUN_STOPPED', 'The sweep was stopped; start it again to go on.');
+      if (pace.stop.aborted) throw stoppedSweep();
       const startedMs = performance.now();
       const batch: Batch = await (preparing ?? prepared());
       const committing = commitBatch(batch);
@@ -171,7 +186,7 @@ export async function walkRange(
   }
 
   function readOf(from: RowKey | null, limit: number): Promise<SweptRow[]> {
-    return retryBusy(() => database.read(table, part, from, limit));
+    return retryBusy(() => database.read(table, part, from, upper, limit));
   }
 
   async function read(): Promise<Batch> {
@@ -205,7 +220,12 @@ export async function walkRange(
    * loaded too, and the same rows are committed once more, since a part of them may be by then.
    */
   async function commitBatch({ rows, from, cursor, isLast, works, generation }: Batch): Promise<Tally> {
-    const checkpoint = { cursor: cursor && encodeRowKey(cursor), done: isLast, tally };
+    const checkpoint = {
+      from: from && encodeRowKey(from),
+      cursor: cursor && encodeRowKey(cursor),
+      done: isLast,
+      tally,
+    };
     const known: BatchWork = (asked) =>
       asked === rows && works && subjects?.generation === generation ? works : work(asked);
     for (let tries = 1; ; tries++) {

@@ -1,41 +1,51 @@
 /**
  * The passes of one run: sweep, verify, and again until the verifying pass finds nothing left. Odd passes write, even
- * ones count; a `verify` run has one pass, which counts.
+ * ones count; a `verify` run has one pass, which counts. The run's driver decides that here; the ranges of a pass are walked
+ * by this process and by any other that helps.
  */
-import type { KeyringSnapshot } from 'fieldseal';
-import { FieldsealError } from 'fieldseal';
-import type { RecordCounts, Run, RunKind, Store, SweepRange } from '../store/store.js';
-import { type CommitBatch, type Pace, type SweptSubjects, walkRange } from './range-walk.js';
-import type { SweepDatabase } from './sweep-database.js';
+import { setTimeout } from 'node:timers/promises';
+import { FieldsealError, isFieldsealError } from 'fieldseal';
+import type { NewRange, RecordCounts, Run, Store, SweepRange } from '../store/store.js';
+import {
+  isVerifying,
+  type Lane,
+  type LaneContext,
+  passTransform,
+  type RangeWorker,
+  tallyOf,
+  walkRanges,
+} from './range-lanes.js';
+import { stoppedSweep, walkRange } from './range-walk.js';
+import { encodeRowKey } from './row-key.js';
 import { countedColumns, type SweptTable, sweptColumns } from './swept-table.js';
 import { emptyTally, NO_RECORDS, sumCounts, sumHeld, type Tally } from './tally.js';
-import { type FailureReason, leftToDo, TRANSFORMS, verifyingTransform } from './transform.js';
+import { type FailureReason, leftToDo } from './transform.js';
 
 /** Sweeping passes: what is still left after these is reported, not chased for ever. */
 const MAX_SWEEPS = 3;
 const COUNT_ROWS = 10_000;
+/** So many counted batches are a range: 50,000 rows, and from the hundredth range of a table on 250,000. */
+const COUNTS_A_RANGE = 5;
+const COUNTS_A_LATER_RANGE = 25;
+const LATER = 100;
+/** How often the run's own row is brought up to date, and how soon the end of others' work is noticed. */
+const TICK_MS = 1_000;
 
 /** How far a pass is. */
 export interface SweepProgress {
   readonly pass: number;
   readonly verifying: boolean;
   readonly table: string;
-  /** Records done in this pass. */
+  /** Records done in this pass, by all who work on it. */
   readonly done: number;
   /** Records that there were when the pass began; more may have come. */
   readonly total: number;
 }
 
 /** What the passes of one run work with. */
-export interface PassContext {
-  readonly kind: RunKind;
+export interface PassContext extends LaneContext {
   readonly newKeyVersion: string | null;
-  readonly tables: readonly SweptTable[];
-  readonly ring: KeyringSnapshot;
-  readonly database: SweepDatabase;
-  /** Loads the keys of rows' subjects; null where no declared column needs one. */
-  readonly subjects: SweptSubjects | null;
-  readonly pace: Pace;
+  readonly worker: RangeWorker;
   readonly onProgress: (progress: SweepProgress) => void;
 }
 
@@ -57,72 +67,60 @@ export interface PassesResult {
   readonly passes: number;
 }
 
-type PlannedRange = Pick<SweepRange, 'tableName' | 'part' | 'cursor' | 'state'> & { id: number; tally: Tally };
-
-function parts(tables: readonly SweptTable[]): { tableName: string; part: SweepRange['part'] }[] {
-  return tables.flatMap(({ name, rowidName }) => [
-    { tableName: name, part: 'key' as const },
-    ...(rowidName === null ? [] : [{ tableName: name, part: 'null-key' as const }]),
+function parts(tables: readonly SweptTable[]): { table: SweptTable; part: SweepRange['part'] }[] {
+  return tables.flatMap((table) => [
+    { table, part: 'key' as const },
+    ...(table.rowidName === null ? [] : [{ table, part: 'null-key' as const }]),
   ]);
 }
 
-function tableOf(context: PassContext, name: string): SweptTable {
-  const table = context.tables.find((candidate) => candidate.name === name);
-  if (table) return table;
-  throw new FieldsealError(
-    'ERR_CONFIG_INVALID',
-    `The unfinished run sweeps ${name}, which the configuration no longer declares.`,
-  );
+/**
+ * Counts the records ahead of a sweep, a batch at a time, and cuts the tables into ranges on the way.
+ * @throws FieldsealError `ERR_RUN_STOPPED`
+ */
+async function countAndCut({ lanes, tables, pace }: PassContext): Promise<{ records: number; ranges: NewRange[] }> {
+  const { database } = lanes[0] as Lane;
+  const ranges: NewRange[] = [];
+  let records = 0;
+  for (const { table, part } of parts(tables)) {
+    const first = ranges.length;
+    let cursor: string | null = null;
+    const cut = (upper: string | null) => {
+      ranges.push({ pass: 1, seq: ranges.length, tableName: table.name, part, cursor, upper });
+      cursor = upper;
+    };
+    let batch = await database.count(table, part, null, COUNT_ROWS);
+    for (let counts = 1; batch; counts++) {
+      if (pace.stop.aborted) throw stoppedSweep();
+      records += batch.records;
+      const { last } = batch;
+      batch = await database.count(table, part, last, COUNT_ROWS);
+      const enough = ranges.length - first < LATER ? COUNTS_A_RANGE : COUNTS_A_LATER_RANGE;
+      if (!batch || !database.hasRanges || counts < enough) continue;
+      cut(encodeRowKey(last));
+      counts = 0;
+    }
+    // The last one has no end: rows may come behind what was counted.
+    cut(null);
+  }
+  return { records, ranges };
 }
 
-/** Counts the records ahead of a sweep, a batch at a time. */
-async function countRecords(context: PassContext): Promise<number> {
-  let records = 0;
-  for (const { tableName, part } of parts(context.tables)) {
-    const table = tableOf(context, tableName);
-    let batch = await context.database.count(table, part, null, COUNT_ROWS);
-    while (batch && !context.pace.stop.aborted) {
-      records += batch.records;
-      batch = await context.database.count(table, part, batch.last, COUNT_ROWS);
-    }
-  }
-  return records;
+/** The same ranges for another pass: each begins where the one before it in its part of the table ends. */
+function rangesAgain(ranges: readonly SweepRange[], pass: number): NewRange[] {
+  return ranges.map(({ seq, tableName, part, upper }, i) => {
+    const before = ranges[i - 1];
+    const follows = before?.tableName === tableName && before.part === part;
+    return { pass, seq, tableName, part, cursor: follows ? before.upper : null, upper };
+  });
 }
 
 function sumRecords(tallies: Iterable<RangeTally>): RecordCounts {
   return sumCounts([...tallies].flatMap(({ tally }) => Object.values(tally)));
 }
 
-/** What a pass over all ranges is walked with; `commitFor` says what a batch of a range does. */
-async function walkPass(
-  context: PassContext,
-  pass: number,
-  total: number,
-  ranges: readonly PlannedRange[],
-  commitFor: (table: SweptTable, range: PlannedRange, others: () => readonly RangeTally[]) => CommitBatch,
-): Promise<RangeTally[]> {
-  const isVerifying = context.kind === 'verify' || pass % 2 === 0;
-  const transform = isVerifying ? verifyingTransform(context.kind) : TRANSFORMS[context.kind];
-  const tallies = ranges.map(({ tableName, tally }): RangeTally => ({ table: tableName, tally }));
-  for (const [i, range] of ranges.entries()) {
-    if (range.state === 'done') continue;
-    const table = tableOf(context, range.tableName);
-    const commit = commitFor(table, range, () => tallies.filter((_, j) => j !== i));
-    const report = () => {
-      const done = sumRecords(tallies).total;
-      context.onProgress({ pass, verifying: isVerifying, table: table.name, done, total: Math.max(done, total) });
-    };
-    const reported: CommitBatch = async (rows, ...rest) => {
-      const tally = await commit(rows, ...rest);
-      tallies[i] = { table: range.tableName, tally };
-      if (rows.length > 0) report();
-      return tally;
-    };
-    // Where this process takes over: what it counts its rate from.
-    report();
-    await walkRange(context, { table, ...range }, transform, reported);
-  }
-  return tallies;
+function recordsIn(tally: Tally): number {
+  return sumCounts(Object.values(tally)).total;
 }
 
 /** A record that could not be read. */
@@ -137,48 +135,123 @@ export async function dryRunPass(
   context: PassContext,
   onUnreadable: (record: Unreadable) => void,
 ): Promise<PassesResult> {
-  const ranges = parts(context.tables).map((part, id): PlannedRange => {
-    return {
-      ...part,
-      id,
-      cursor: null,
-      state: 'open',
-      tally: emptyTally(countedColumns(tableOf(context, part.tableName))),
+  const { kind, tables, ring, pace, onProgress } = context;
+  const lane = context.lanes[0] as Lane;
+  const { records } = await countAndCut(context);
+  const tallies: RangeTally[] = [];
+  let before = 0;
+  for (const { table, part } of parts(tables)) {
+    const tell = (tally: Tally) => {
+      const done = before + recordsIn(tally);
+      onProgress({ pass: 1, verifying: kind === 'verify', table: table.name, done, total: Math.max(done, records) });
     };
-  });
-  const tallies = await walkPass(
-    context,
-    1,
-    await countRecords(context),
-    ranges,
-    (table) =>
-      (rows, work, { tally }) => {
-        const counted = structuredClone(tally);
-        for (const done of work(rows)) {
-          done.count(counted);
-          for (const { columnIndex, reason } of done.failures) {
-            onUnreadable({ table: table.name, column: sweptColumns(table)[columnIndex] as string, reason });
-          }
+    const range = { table, part, cursor: null, upper: null, tally: emptyTally(countedColumns(table)) };
+    tell(range.tally);
+    const tally = await walkRange({ ...lane, ring, pace }, range, passTransform(kind, 1), (rows, work, checkpoint) => {
+      const counted = structuredClone(checkpoint.tally);
+      for (const done of work(rows)) {
+        done.count(counted);
+        for (const { columnIndex, reason } of done.failures) {
+          onUnreadable({ table: table.name, column: sweptColumns(table)[columnIndex] as string, reason });
         }
-        return counted;
-      },
-  );
+      }
+      tell(counted);
+      return counted;
+    });
+    before += recordsIn(tally);
+    tallies.push({ table: table.name, tally });
+  }
   return { first: tallies, late: 0, last: tallies, left: 0, passes: 1 };
 }
 
-async function loadRanges(store: Store, context: PassContext, runId: number, pass: number): Promise<PlannedRange[]> {
-  let stored = await store.runs.ranges(runId, pass);
-  if (stored.length === 0) {
-    await store.runs.createRanges(parts(context.tables).map((part, seq) => ({ runId, pass, seq, ...part })));
-    stored = await store.runs.ranges(runId, pass);
+function isLost(error: unknown): boolean {
+  return isFieldsealError(error) && error.code === 'ERR_RUN_LOST';
+}
+
+/** Has `tick` done every second until `work` has ended, and not once more after that. */
+async function ticking(work: Promise<void>, tick: () => Promise<void>): Promise<void> {
+  const ended = new AbortController();
+  const next = () => setTimeout(TICK_MS, true, { signal: ended.signal }).catch(() => false);
+  const ticks = (async () => {
+    while (await next()) await tick();
+  })();
+  try {
+    await work;
+  } finally {
+    ended.abort();
+    await ticks;
   }
-  return stored.map((range) => {
-    const tally = {
-      ...emptyTally(countedColumns(tableOf(context, range.tableName))),
-      ...(JSON.parse(range.counts) as Tally),
+}
+
+/**
+ * Walks what is left of a pass, here and wherever else somebody helps, until all of it is done. `keep` is told how far it is.
+ * @throws FieldsealError `ERR_RUN_STOPPED`, and what `keep` throws when the run is no longer this driver's
+ */
+async function walkPass(
+  store: Store,
+  runId: number,
+  pass: number,
+  total: number,
+  context: PassContext,
+  keep: (tallies: readonly RangeTally[]) => Promise<void>,
+): Promise<RangeTally[]> {
+  const { kind, tables, worker, onProgress } = context;
+  const known = new Map<number, RangeTally>();
+  let done = 0;
+  const learn = (range: SweepRange, tally: Tally) => {
+    done += recordsIn(tally) - recordsIn(known.get(range.id)?.tally ?? {});
+    known.set(range.id, { table: range.tableName, tally });
+  };
+  const tell = ({ tableName }: SweepRange) => {
+    const verifying = isVerifying(kind, pass);
+    onProgress({ pass, verifying, table: tableName, done, total: Math.max(done, total) });
+  };
+  /** What this process walks, it knows better than the range's row, which was read a moment ago. */
+  const look = async () => {
+    const ranges = await store.ranges.list(runId, pass);
+    for (const range of ranges) {
+      if (range.owner !== worker.owner || !known.has(range.id)) learn(range, tallyOf(tables, range));
+    }
+    return ranges;
+  };
+  for (;;) {
+    const ranges = await look();
+    const [first] = ranges.filter(({ state }) => state !== 'done');
+    // Of a pass that is over, the range's rows are the whole truth.
+    if (!first) return ranges.map((range) => ({ table: range.tableName, tally: tallyOf(tables, range) }));
+    // Where this process takes over: what it counts its rate from.
+    tell(first);
+    const taken = new AbortController();
+    const stop = AbortSignal.any([context.pace.stop, taken.signal]);
+    const walking = walkRanges(
+      store,
+      runId,
+      worker,
+      { ...context, pace: { ...context.pace, stop } },
+      (range, tally) => {
+        learn(range, tally);
+        tell(range);
+      },
+    );
+    const lookAgain = async () => {
+      try {
+        await look();
+        await keep([...known.values()]);
+      } catch (error) {
+        // Else the database may be away for a moment, which whoever writes to it finds out.
+        if (isLost(error)) taken.abort();
+      }
     };
-    return { ...range, tally };
-  });
+    await ticking(walking, lookAgain).catch((error) => {
+      if (!taken.signal.aborted) throw error;
+    });
+    if (context.pace.stop.aborted) throw stoppedSweep();
+    await keep([...known.values()]);
+    if ((await look()).some(({ state }) => state === 'running')) {
+      // Others are at work on the rest. Where they are gone, their ranges can be claimed once their leases are over.
+      await setTimeout(TICK_MS, undefined, { signal: context.pace.stop }).catch(() => {});
+    }
+  }
 }
 
 /**
@@ -186,47 +259,37 @@ async function loadRanges(store: Store, context: PassContext, runId: number, pas
  * @throws FieldsealError `ERR_RUN_STOPPED`, `ERR_RUN_LOST`
  */
 export async function runPasses(store: Store, run: Run, fence: number, context: PassContext): Promise<PassesResult> {
+  const lost = () => new FieldsealError('ERR_RUN_LOST', `Run ${run.id} was stopped or taken over by another process.`);
   const keep = async (change: Parameters<Store['runs']['update']>[2]) => {
-    if (await store.runs.update(run.id, fence, change)) return;
-    throw new FieldsealError('ERR_RUN_LOST', `Run ${run.id} was stopped or taken over by another process.`);
+    if (!(await store.runs.update(run.id, fence, change))) throw lost();
   };
   let total = run.counts.total;
   let first: RangeTally[] = [];
   let late = 0;
   for (let pass = 1; ; pass++) {
-    const ranges = await loadRanges(store, context, run.id, pass);
-    const isSweep = pass % 2 === 1;
-    if (pass === 1 && ranges.every((range) => range.cursor === null && range.state === 'open')) {
-      total = await countRecords(context);
-      await keep({ counts: { ...NO_RECORDS, total } });
+    if ((await store.ranges.list(run.id, pass)).length === 0) {
+      let ranges: NewRange[];
+      if (pass === 1) {
+        ({ records: total, ranges } = await countAndCut(context));
+        await keep({ counts: { ...NO_RECORDS, total } });
+      } else ranges = rangesAgain(await store.ranges.list(run.id, 1), pass);
+      if (!(await store.ranges.create(run.id, fence, ranges))) throw lost();
     }
-    const lateBefore = late;
+    const isSweep = pass % 2 === 1;
+    const [totalBefore, lateBefore] = [total, late];
     // The run's row shows the first pass, and what later passes had to rewrite on top of it.
     const runCounts = (tallies: readonly RangeTally[]): RecordCounts => {
-      if (pass === 1) return { ...sumRecords(tallies), total };
+      const counts = sumRecords(pass === 1 ? tallies : first);
+      if (pass === 1) return { ...counts, total: Math.max(totalBefore, counts.total) };
       const rewritten = lateBefore + (isSweep ? sumRecords(tallies).rotated : 0);
-      const counts = sumRecords(first);
       return { ...counts, total: counts.total + rewritten, rotated: counts.rotated + rewritten };
     };
-    const tallies = await walkPass(
-      context,
-      pass,
-      total,
-      ranges,
-      (table, range, others) => (rows, work, checkpoint) =>
-        context.database.commit(table, range.part, rows, work, {
-          ...checkpoint,
-          runId: run.id,
-          fence,
-          rangeId: range.id,
-          runCounts: (tally) => runCounts([...others(), { table: range.tableName, tally }]),
-        }),
-    );
+    const tallies = await walkPass(store, run.id, pass, total, context, (known) => keep({ counts: runCounts(known) }));
     if (pass === 1) {
       first = tallies;
       total = sumRecords(first).total;
+      await keep({ counts: sumRecords(first) });
     } else if (isSweep) late += sumRecords(tallies).rotated;
-    await keep({ counts: { ...runCounts(tallies), ...(pass === 1 && { total }) } });
 
     const held = sumHeld(tallies.flatMap(({ tally }) => Object.values(tally)));
     const left = isSweep ? Number.POSITIVE_INFINITY : leftToDo(context.kind, context.newKeyVersion, held);

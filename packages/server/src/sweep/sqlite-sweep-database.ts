@@ -10,7 +10,8 @@ import { type SweptTable, sweptColumns } from './swept-table.js';
 import type { Tally } from './tally.js';
 import { InvalidText, type StoredValue } from './transform.js';
 
-const LEASE_MS = 15_000;
+/** A range is its worker's for 15 seconds after each batch. */
+const LEASE = "lease_until = cast(unixepoch('now', 'subsec') * 1000 as integer) + 15000";
 const REPLACEMENT = '\ufffd';
 
 /** A key part as a parameter: text goes in as its bytes and becomes text inside the database. */
@@ -28,6 +29,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
   readonly batchMs = 20;
   readonly batchRows = 4_000;
   readonly readsAhead = false;
+  readonly hasRanges = false;
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement<unknown[], Cell[]>>();
   /** The guarded write of each shape of row. */
@@ -41,7 +43,8 @@ export class SqliteSweepDatabase implements SweepDatabase {
     return true;
   }
 
-  read(table: SweptTable, part: RangePart, cursor: RowKey | null, limit: number): SweptRow[] {
+  /** Ranges have no end here: a table is one. */
+  read(table: SweptTable, part: RangePart, cursor: RowKey | null, _upper: null, limit: number): SweptRow[] {
     const columns = sweptColumns(table).map(quoteName);
     return this.guarded(() =>
       this.#next(table, part, columns, cursor, limit).map((cells) => this.#toRow(table, part, cells)),
@@ -185,22 +188,13 @@ export class SqliteSweepDatabase implements SweepDatabase {
   }
 
   /** The fence is checked by the very statement that writes, in the same transaction as the rows. */
-  #checkpoint({ runId, fence, rangeId, cursor, done, runCounts }: Checkpoint, tally: Tally): void {
-    const { total, rotated, current, skipped, failed } = runCounts(tally);
+  #checkpoint({ runId, fence, rangeId, from, cursor, done }: Checkpoint, tally: Tally): void {
     const { changes } = this.#statement(
-      `UPDATE encryption_key_rotations SET total_records = max(total_records, ?), rotated_records = ?, current_records = ?,
-         skipped_records = ?, failed_records = ?, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
-         lease_until = cast(unixepoch('now', 'subsec') * 1000 as integer) + ${LEASE_MS}
-       WHERE id = ? AND fence = ? AND rotation_status = 'in_progress'`,
-    ).run(...[total, rotated, current, skipped, failed, runId, fence].map(BigInt));
-    if (changes !== 1)
-      throw new FieldsealError('ERR_RUN_LOST', `Run ${runId} was stopped or taken over by another process.`);
-    this.#statement('UPDATE sweep_ranges SET cursor = ?, counts = ?, state = ? WHERE id = ?').run(
-      cursor,
-      JSON.stringify(tally),
-      done ? 'done' : 'open',
-      BigInt(rangeId),
-    );
+      `UPDATE sweep_ranges SET cursor = ?, counts = ?, ${done ? "state = 'done', owner = NULL, lease_until = NULL" : LEASE}
+       WHERE id = ? AND fence = ? AND state = 'running' AND cursor IS ?`,
+    ).run(cursor, JSON.stringify(tally), BigInt(rangeId), BigInt(fence), from);
+    if (changes === 1) return;
+    throw new FieldsealError('ERR_RUN_LOST', `Run ${runId} was stopped or taken over by another process.`);
   }
 
   #statement(sql: string): Database.Statement<unknown[], Cell[]> {

@@ -1,6 +1,6 @@
 /** What a sweep asks of the database that it walks over: the same of SQLite and of PostgreSQL. */
 import type { ContextRow, Stored } from 'fieldseal';
-import type { RecordCounts, SweepRange } from '../store/store.js';
+import type { SweepRange } from '../store/store.js';
 import type { RowKey } from './row-key.js';
 import type { SweptTable } from './swept-table.js';
 import type { Tally } from './tally.js';
@@ -39,14 +39,15 @@ export type BatchWork = (rows: readonly SweptRow[]) => readonly RowWork[];
 /** Where a range stands after a batch; commits with the batch's rows. */
 export interface Checkpoint {
   readonly runId: number;
-  readonly fence: number;
   readonly rangeId: number;
+  /** The range's, as it was claimed. */
+  readonly fence: number;
+  /** Where the range stood before this batch: a statement that comes late, after others, changes nothing. */
+  readonly from: string | null;
   readonly cursor: string | null;
   readonly done: boolean;
   /** The range's counts before this batch. */
   readonly tally: Tally;
-  /** The whole run's counts, given the range's after this batch. */
-  runCounts(tally: Tally): RecordCounts;
 }
 
 /** The part of a table that a range walks. */
@@ -65,8 +66,19 @@ export interface SweepDatabase {
   readonly batchRows: number;
   /** Whether one batch can be read while another is written. */
   readonly readsAhead: boolean;
-  /** The next `limit` rows behind `cursor` (null: from the beginning), in the order of the key; fewer only at the end. */
-  read(table: SweptTable, part: RangePart, cursor: RowKey | null, limit: number): Awaitable<SweptRow[]>;
+  /**
+   * The next `limit` rows behind `cursor` (null: from the beginning) up to `upper`, itself included (null: without end), in the
+   * order of the key; fewer only at the end.
+   */
+  read(
+    table: SweptTable,
+    part: RangePart,
+    cursor: RowKey | null,
+    upper: RowKey | null,
+    limit: number,
+  ): Awaitable<SweptRow[]>;
+  /** Whether a table can be cut into ranges that are walked at the same time. */
+  readonly hasRanges: boolean;
   /** How many records the next `limit` rows behind `cursor` have, and the last one's key; null when there are none. */
   count(
     table: SweptTable,
@@ -79,9 +91,9 @@ export interface SweepDatabase {
    * all of its values that were read, since a value is bound to its row's context and an index to its row's fields; a row
    * that a concurrent write won is read again and `work` is asked anew, and a row that takes no write after that counts
    * as skipped (SQLite: fails). PostgreSQL cuts a batch that meets locks into several transactions, each with
-   * its own checkpoint. `fence` must still be the run's.
+   * its own checkpoint. `fence` must still be the range's.
    * Returns the range's counts after the batch; `checkpoint.tally` stays as it is.
-   * @throws FieldsealError `ERR_RUN_LOST` when the fence is not the run's any more; nothing is written then
+   * @throws FieldsealError `ERR_RUN_LOST` when the fence is not the range's any more; nothing is written then
    */
   commit(
     table: SweptTable,

@@ -1,5 +1,5 @@
 /** A declared table matched with the database: what a sweep needs to walk it. */
-import type { BlindIndex, Field } from 'fieldseal';
+import { type BlindIndex, type Field, FieldsealError } from 'fieldseal';
 
 /** A table whose declaration and catalogue agree. */
 export interface SweptTable {
@@ -20,6 +20,16 @@ export interface SweptTable {
   readonly context?: readonly string[];
   /** One of the service's own, which nobody declares; a report names it once it has records. */
   readonly isOwn?: true;
+}
+
+/** @throws FieldsealError `ERR_CONFIG_INVALID` for a table that is in a run, and not in the configuration any more */
+export function tableNamed<Table extends SweptTable>(tables: readonly Table[], name: string): Table {
+  const table = tables.find((candidate) => candidate.name === name);
+  if (table) return table;
+  throw new FieldsealError(
+    'ERR_CONFIG_INVALID',
+    `The unfinished run sweeps ${name}, which the configuration no longer declares.`,
+  );
 }
 
 /** The columns that are read of each row, in this order: fields, indexes, context. */

@@ -21,6 +21,17 @@ export interface SweepOptions {
   /** Null: no limit. */
   readonly maxRowsPerSecond: number | null;
   readonly allowTriggers: boolean;
+  /** How many ranges this process walks at the same time, where the database has ranges; 2 unless told. */
+  readonly lanes?: number | null;
+}
+
+/** One reads and enciphers while the other's rows are being written. */
+const DEFAULT_LANES = 2;
+
+/** What to open tables with for a sweep. With a limit there is one lane, which alone knows how fast it is. */
+export function openedFor({ dryRun, allowTriggers, maxRowsPerSecond, lanes }: SweepOptions) {
+  const isOne = dryRun || maxRowsPerSecond !== null;
+  return { readOnly: dryRun, dryRun, allowTriggers, lanes: isOne ? 1 : (lanes ?? DEFAULT_LANES) };
 }
 
 /** A run that this process drives. */
@@ -78,14 +89,23 @@ async function auditRun(tx: StoreTransaction, run: Run, what: string, details: R
 }
 
 /** Becomes the run's driver. @throws FieldsealError `ERR_RUN_DRIVEN` when another live process is */
-export async function claimRun({ driver }: Dependencies, store: Store, run: Run): Promise<ClaimedRun> {
+async function claimRun(
+  { driver }: Dependencies,
+  store: Store,
+  run: Run,
+  { maxRowsPerSecond }: SweepOptions,
+): Promise<ClaimedRun> {
   const ownerIsGone = run.owner !== null && driver.isGone(run.owner);
   const fence = await store.runs.claim(run.id, driver.owner, LEASE_SECONDS, ownerIsGone);
   const claimed = fence === null ? null : await store.runs.get(run.id);
   if (
     fence === null ||
     !claimed ||
-    !(await store.runs.update(run.id, fence, { status: 'in_progress', errorDetails: null }))
+    !(await store.runs.update(run.id, fence, {
+      status: 'in_progress',
+      errorDetails: null,
+      solo: maxRowsPerSecond !== null,
+    }))
   ) {
     throw new FieldsealError(
       'ERR_RUN_DRIVEN',
@@ -240,12 +260,12 @@ async function pause(stop: AbortSignal, store: Store, { run, fence }: ClaimedRun
  */
 export async function driveRun(
   deps: Dependencies,
-  { store, tables, database, subjects }: OpenTables,
+  { store, tables, lanes }: OpenTables,
   run: Run,
   options: SweepOptions,
   prepare: (claimed: ClaimedRun) => Promise<KeyringSnapshot>,
 ): Promise<SweepReport> {
-  const claimed = await claimRun(deps, store, run);
+  const claimed = await claimRun(deps, store, run, options);
   deps.notify({ type: 'run', run: run.id, kind: run.kind, resumed: run.status !== 'pending' });
   // Waiting and counting take longer than a lease as well; a heartbeat that is lost changes nothing: the fence decides.
   const heartbeat = setInterval(() => {
@@ -254,7 +274,7 @@ export async function driveRun(
   try {
     await beginAnewIfOther(store, claimed, tables);
     const ring = await prepare(claimed);
-    const context = passContext(deps, run.kind, run.newKeyVersion, ring, { tables, database, subjects }, options);
+    const context = passContext(deps, run.kind, run.newKeyVersion, ring, { tables, lanes }, options);
     return await finish(store, claimed, context, await runPasses(store, claimed.run, claimed.fence, context));
   } catch (error) {
     return await pause(deps.stop, store, claimed, error);
@@ -265,11 +285,11 @@ export async function driveRun(
 
 /** What the passes of a run need, put together. */
 export function passContext(
-  { stop, notify }: Dependencies,
+  { stop, notify, driver }: Dependencies,
   kind: RunKind,
   newKeyVersion: string | null,
   ring: KeyringSnapshot,
-  { tables, database, subjects }: Pick<OpenTables, 'tables' | 'database' | 'subjects'>,
+  { tables, lanes }: Pick<OpenTables, 'tables' | 'lanes'>,
   { maxRowsPerSecond }: SweepOptions,
 ): PassContext {
   const pace = { stop, maxRowsPerSecond };
@@ -278,8 +298,8 @@ export function passContext(
     newKeyVersion,
     tables,
     ring,
-    database,
-    subjects,
+    lanes,
+    worker: driver,
     pace,
     onProgress: (progress) => notify({ type: 'progress', ...progress }),
   };

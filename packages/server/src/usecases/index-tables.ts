@@ -4,7 +4,15 @@ import type { Run, Store } from '../store/store.js';
 import { declaredTables } from '../sweep/declared-table.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
-import { driveRun, dryRun, findOrCreateRun, findUnfinished, passContext, type SweepOptions } from './drive-run.js';
+import {
+  driveRun,
+  dryRun,
+  findOrCreateRun,
+  findUnfinished,
+  openedFor,
+  passContext,
+  type SweepOptions,
+} from './drive-run.js';
 import { rotationTo, storeNextKey, withNextKey } from './next-key.js';
 import { type OpenTables, openTables } from './open-tables.js';
 import { promote } from './promote.js';
@@ -77,9 +85,7 @@ export async function indexTables(deps: Dependencies, options: IndexOptions): Pr
   const keys = keysToOpen(deps.keys);
   const open = await openTables(deps, {
     kind: 'index',
-    readOnly: options.dryRun,
-    dryRun: options.dryRun,
-    allowTriggers: options.allowTriggers,
+    ...openedFor(options),
     async check(config, reading) {
       assertIndexes(config);
       await openServiceKeyring(reading, keys, false);

@@ -1,14 +1,14 @@
 /** Opens what a sweep needs: the declared tables, checked against the database, and the store beside them. */
-import { type FieldsealConfig, FieldsealError, openSubjectKeys, type SubjectKeys } from 'fieldseal';
+import { type FieldsealConfig, FieldsealError, isFieldsealError, openSubjectKeys, type SubjectKeys } from 'fieldseal';
 import { databaseName } from '../store/database-url.js';
 import { openSqlite } from '../store/open-sqlite.js';
 import { openStore } from '../store/open-store.js';
 import type { RunKind, Store } from '../store/store.js';
 import { postgresOwnTables, sqliteOwnTables, sweepsOwnTables } from '../sweep/own-tables.js';
 import { postgresPreflight } from '../sweep/postgres-preflight.js';
-import { PostgresSession } from '../sweep/postgres-session.js';
+import { PostgresSession, type PostgresSessionOptions } from '../sweep/postgres-session.js';
 import { PostgresSweepDatabase } from '../sweep/postgres-sweep-database.js';
-import type { SweptSubjects } from '../sweep/range-walk.js';
+import type { Lane } from '../sweep/range-lanes.js';
 import { sqlitePreflight } from '../sweep/sqlite-preflight.js';
 import { SqliteSweepDatabase } from '../sweep/sqlite-sweep-database.js';
 import type { SweepDatabase } from '../sweep/sweep-database.js';
@@ -23,9 +23,8 @@ export interface OpenTables {
   /** Null: there is none, and only the service's own columns are swept. */
   readonly config: FieldsealConfig | null;
   readonly tables: readonly SweptTable[];
-  readonly database: SweepDatabase;
-  /** The keys of rows' subjects; null where no declared column needs one. */
-  readonly subjects: SweptSubjects | null;
+  /** At least one. */
+  readonly lanes: readonly Lane[];
   readonly store: Store;
   close(): Promise<void>;
 }
@@ -36,6 +35,8 @@ export interface OpenTablesOptions {
   /** Nothing is written: a subject without a key gets one that is never stored. */
   readonly dryRun: boolean;
   readonly allowTriggers: boolean;
+  /** How many ranges are walked at the same time, where the database has ranges; 1 unless told. */
+  readonly lanes?: number;
   /**
    * Refuses what must not go on, such as a keyring that does not open. `reading` is a store that can only be read, and
    * has no tables yet if this is the first command; `config` is null where there is none.
@@ -47,7 +48,8 @@ export interface OpenTablesOptions {
 interface Connection<Table extends SweptTable> {
   preflight(config: FieldsealConfig, options: OpenTablesOptions): Promise<Preflight<Table>>;
   ownTables(): Promise<Table[]>;
-  sweep(tables: readonly Table[]): SweepDatabase;
+  /** Connects for as many lanes as that, as far as the database has room. */
+  sweep(tables: readonly Table[], lanes: number): Promise<readonly SweepDatabase[]>;
   close(): Promise<void>;
 }
 
@@ -58,33 +60,53 @@ function connectSqlite(file: string, readOnly: boolean): Connection<SweptTable> 
     preflight: async ({ model }, { kind, allowTriggers }) =>
       database.guarded(() => sqlitePreflight(db, model, { kind, allowTriggers })),
     ownTables: async () => database.guarded(() => sqliteOwnTables(db)),
-    sweep: () => database,
+    // One writes at a time.
+    sweep: async () => [database],
     close: async () => database.close(),
   };
 }
 
+/** Two sessions: one reads, so that the next rows come while the other writes a batch. */
+async function openSessions(
+  options: PostgresSessionOptions,
+): Promise<{ session: PostgresSession; reader: PostgresSession }> {
+  const session = await PostgresSession.open(options);
+  try {
+    const reader = await PostgresSession.open({ ...options, readOnly: true, needsPrimary: !options.readOnly });
+    return { session, reader };
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
 async function connectPostgres(
-  { target, schema }: Dependencies,
+  { target, schema, notify }: Dependencies,
   connectionString: string,
   readOnly: boolean,
 ): Promise<Connection<PostgresSweptTable>> {
-  const options = { connectionString, name: databaseName(target) };
-  const session = await PostgresSession.open({ ...options, readOnly });
-  // Reads, so that the next rows come while a batch is written.
-  const reader = await PostgresSession.open({ ...options, readOnly: true, needsPrimary: !readOnly }).catch(
-    async (error) => {
-      await session.close();
-      throw error;
-    },
-  );
+  const options = { connectionString, name: databaseName(target), readOnly };
+  const first = await openSessions(options);
+  const opened = [first];
   return {
     preflight: ({ model }, { kind, allowTriggers }) =>
-      postgresPreflight(session, model, { kind, allowTriggers, serviceSchema: schema }),
-    ownTables: () => postgresOwnTables((...args) => session.query(...args), schema),
-    sweep: (tables) => new PostgresSweepDatabase(session, schema, tables, reader),
+      postgresPreflight(first.session, model, { kind, allowTriggers, serviceSchema: schema }),
+    ownTables: () => postgresOwnTables((...args) => first.session.query(...args), schema),
+    async sweep(tables, lanes) {
+      try {
+        while (opened.length < lanes) opened.push(await openSessions(options));
+      } catch (error) {
+        // A server may have no room for more connections; with fewer it only takes longer.
+        if (!isFieldsealError(error)) throw error;
+        notify({ type: 'warning', text: `only ${opened.length} of ${lanes} ranges at a time: ${error.message}` });
+      }
+      return opened.map(({ session, reader }) => new PostgresSweepDatabase(session, schema, tables, reader));
+    },
     async close() {
-      await reader.close();
-      await session.close();
+      for (const { session, reader } of opened) {
+        await reader.close();
+        await session.close();
+      }
     },
   };
 }
@@ -136,12 +158,15 @@ async function open<Table extends SweptTable>(
   try {
     const own = sweepsOwnTables(kind) ? await connection.ownTables() : [];
     const tables = [...declared, ...own];
+    const databases = await connection.sweep(tables, options.lanes ?? 1);
     const keys = await openSubjects(deps, tables, store);
     return {
       config,
       tables,
-      database: connection.sweep(tables),
-      subjects: keys && sweptSubjects(keys, absentSubjects(options)),
+      lanes: databases.map((database) => ({
+        database,
+        subjects: keys && sweptSubjects(keys, absentSubjects(options)),
+      })),
       store,
       async close() {
         await keys?.close();

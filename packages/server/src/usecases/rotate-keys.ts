@@ -3,7 +3,15 @@ import { type FieldsealConfig, FieldsealError, promoteKey, RootKey, type Secret 
 import type { Run, Store } from '../store/store.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
-import { driveRun, dryRun, findOrCreateRun, findUnfinished, passContext, type SweepOptions } from './drive-run.js';
+import {
+  driveRun,
+  dryRun,
+  findOrCreateRun,
+  findUnfinished,
+  openedFor,
+  passContext,
+  type SweepOptions,
+} from './drive-run.js';
 import { rotationTo, storeNextKey, withNextKey } from './next-key.js';
 import { type OpenTables, openTables } from './open-tables.js';
 import { promote } from './promote.js';
@@ -81,9 +89,7 @@ export async function rotateKeys(deps: Dependencies, options: RotateOptions): Pr
   const keys = rotationKeys(deps, given);
   const open = await openTables(deps, {
     kind: 'rotate',
-    readOnly: options.dryRun,
-    dryRun: options.dryRun,
-    allowTriggers: options.allowTriggers,
+    ...openedFor(options),
     async check(config, reading) {
       await assertMayRotate(config, reading, given);
       await openServiceKeyring(reading, keys, false);

@@ -3,7 +3,7 @@ import { addPurposeKey, type FieldsealConfig, FieldsealError, type KeyringSnapsh
 import type { RunKind } from '../store/store.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
-import { driveRun, dryRun, findOrCreateRun, passContext, type SweepOptions } from './drive-run.js';
+import { driveRun, dryRun, findOrCreateRun, openedFor, passContext, type SweepOptions } from './drive-run.js';
 import { type OpenTables, openTables } from './open-tables.js';
 import { keysToOpen } from './service.js';
 import { openServiceKeyring, type ServiceKeyring, withPurposeKey } from './service-keyring.js';
@@ -49,9 +49,8 @@ export async function sweepTables(
 ): Promise<SweepReport> {
   const open = await openTables(deps, {
     kind,
-    readOnly: options.dryRun,
-    dryRun: options.dryRun,
-    allowTriggers: options.allowTriggers || kind === 'verify',
+    ...openedFor(options),
+    ...(kind === 'verify' && { allowTriggers: true }),
     check: (_config, reading) => openServiceKeyring(reading, keysToOpen(deps.keys), false),
   });
   try {

@@ -108,7 +108,7 @@ describe.each([
         await expect(open(options)).rejects.toMatchObject({
           code: 'ERR_STORE_NEWER',
           message:
-            'The tables of the store are of version 999, and this Fieldseal knows them up to 3; upgrade Fieldseal.',
+            'The tables of the store are of version 999, and this Fieldseal knows them up to 4; upgrade Fieldseal.',
         });
       }
     }));
@@ -161,7 +161,7 @@ describe.each([
         expect(await store.runs.get(1)).toBeNull();
         expect(await store.runs.list(10)).toEqual([]);
         expect(await store.runs.unfinished()).toEqual([]);
-        expect(await store.runs.ranges(1, 1)).toEqual([]);
+        expect(await store.ranges.list(1, 1)).toEqual([]);
         expect(await store.runs.failures(1, 10)).toEqual([]);
         expect(await store.audit.list({ limit: 10 })).toEqual([]);
         expect(await store.audit.count({})).toBe(0);

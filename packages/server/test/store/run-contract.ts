@@ -21,6 +21,7 @@ export function runContract(name: string, withStore: WithStore): void {
           leased: false,
           fence: 0,
           report: null,
+          solo: false,
         });
         expect(Math.abs(Date.parse(run.createdAt) - Date.now())).toBeLessThan(60_000);
         expect(await store.runs.get(run.id)).toEqual(run);
@@ -190,48 +191,6 @@ export function runContract(name: string, withStore: WithStore): void {
           errorDetails: null,
         });
         expect(await store.runs.claim(id, 'b', 60, false)).toBe(fence + 2);
-      }));
-
-    it('has the ranges of each pass in their order', () =>
-      withOneStore(withStore, async (store) => {
-        const { id } = await store.runs.create(NEW_RUN);
-        const range = (pass: number, seq: number) => ({
-          runId: id,
-          pass,
-          seq,
-          tableName: `t${seq}`,
-          part: 'key' as const,
-        });
-        await store.runs.createRanges([]);
-        await store.runs.createRanges([range(1, 2), range(1, 1), { ...range(2, 1), part: 'null-key' }]);
-        expect((await store.runs.ranges(id, 1)).map(({ seq, tableName }) => [seq, tableName])).toEqual([
-          [1, 't1'],
-          [2, 't2'],
-        ]);
-        expect(await store.runs.ranges(id, 2)).toEqual([
-          { id: expect.any(Number), ...range(2, 1), part: 'null-key', state: 'open', cursor: null, counts: '{}' },
-        ]);
-        expect(await store.runs.ranges(99, 1)).toEqual([]);
-      }));
-
-    it('can have more ranges than one statement holds, all of them or none', () =>
-      withOneStore(withStore, async (store) => {
-        const { id } = await store.runs.create(NEW_RUN);
-        const ranges = Array.from({ length: 2_500 }, (_, seq) => ({
-          runId: id,
-          pass: 1,
-          seq,
-          tableName: 't',
-          part: 'key' as const,
-        }));
-        const twice = [...ranges, { runId: id, pass: 1, seq: 7, tableName: 't', part: 'key' as const }];
-        await expect(store.runs.createRanges(twice)).rejects.toMatchObject({
-          code: 'ERR_DATABASE_FAILED',
-          message: expect.stringMatching(/SQLITE_CONSTRAINT_UNIQUE|23505/),
-        });
-        expect(await store.runs.ranges(id, 1)).toEqual([]);
-        await store.runs.createRanges(ranges);
-        expect((await store.runs.ranges(id, 1)).map(({ seq }) => seq)).toEqual(ranges.map(({ seq }) => seq));
       }));
 
     it('has its failures in order, counted by reason', () =>

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { AuditFilter, Store } from '../../src/store/store.js';
 import { apiKeyContract } from './api-key-contract.js';
 import { keyringContract, RING } from './keyring-contract.js';
+import { rangeContract } from './range-contract.js';
 import { runContract } from './run-contract.js';
 import { NEW_RUN, RFC_3339_UTC, type WithStore, withOneStore, withTwoStores } from './store-under-test.js';
 import { subjectKeyContract } from './subject-key-contract.js';
@@ -10,6 +11,7 @@ import { subjectKeyContract } from './subject-key-contract.js';
 export function storeContract(name: string, withStore: WithStore): void {
   keyringContract(name, withStore);
   runContract(name, withStore);
+  rangeContract(name, withStore);
   apiKeyContract(name, withStore);
   subjectKeyContract(name, withStore);
 

@@ -248,8 +248,11 @@ describe.each(FIELDS_DATABASES)('moving indexes to a new key on %s', (_name, wit
         // Both values are right for now.
         const { columns, status } = await place.run('verify', INDEXED);
         expect(status).toBe('completed');
-        const held = columns.find(({ column }) => column === 'email_index')?.held;
-        if (stopInPass === 1) expect(held).toEqual({ 'index v1': 630, 'index v2': 450 });
+        const { 'index v1': older = 0, 'index v2': newer = 0 } =
+          columns.find(({ column }) => column === 'email_index')?.held ?? {};
+        // A few bits may be the same under both keys: such a value counts as the newer one's.
+        const coincident = stopInPass === 1 ? newer - 450 : newer - 1080;
+        expect([older + newer, coincident >= 0 && coincident < 10]).toEqual([1080 + (stopInPass - 1), true]);
         // Rows that come meanwhile have the new key's values.
         const row = table.encryptRow({ ...person(1), id: 10_000 + stopInPass, email: `late${stopInPass}` });
         await place.insert('t', [row]);

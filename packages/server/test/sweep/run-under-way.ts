@@ -1,9 +1,9 @@
 /** What the sweeps of both databases are tested with: how table `t` is declared, and a run that a driver has claimed. */
 import { addPurposeKey, defineModel, encryptedString, type Model, type SubjectSource } from 'fieldseal';
-import type { RunKind, Store } from '../../src/store/store.js';
+import type { RunKind, Store, SweepRange } from '../../src/store/store.js';
 import type { Checkpoint } from '../../src/sweep/sweep-database.js';
 import { countedColumns, type SweptTable } from '../../src/sweep/swept-table.js';
-import { emptyTally, NO_RECORDS, sumCounts } from '../../src/sweep/tally.js';
+import { emptyTally } from '../../src/sweep/tally.js';
 import { type FreshRing, freshRing } from './fresh-ring.js';
 
 export interface SweepSetup {
@@ -24,12 +24,15 @@ export function modelOf({ columns = ['c'], primaryKey = 'id', model }: SweepSetu
   return model ?? (defineModel({ t: { primaryKey, columns: Object.fromEntries(declared) } }) as Model);
 }
 
-/** A claimed run in its first range, and the keys that it writes under. */
+/** A run whose first range is claimed, and the keys that it writes under. */
 export interface RunUnderWay extends FreshRing {
   readonly fence: number;
-  /** Run, range and failures as the database holds them. */
-  bookkeeping(): Promise<{ run: unknown; ranges: unknown; failures: unknown }>;
+  /** Range and failures as the database holds them. */
+  bookkeeping(): Promise<{ ranges: unknown; failures: unknown }>;
 }
+
+/** Begins a range again that a batch of the test has ended. */
+export const BEGIN_AGAIN = "UPDATE sweep_ranges SET state = 'running', cursor = NULL WHERE state = 'done'";
 
 /** Begins a run over `table`. `checkpoint` is what a driver commits with a batch. */
 export async function beginRun(
@@ -46,17 +49,18 @@ export async function beginRun(
   });
   const fence = (await store.runs.claim(runId, 'driver', 60, false)) as number;
   await store.runs.update(runId, fence, { status: 'in_progress' });
-  await store.runs.createRanges([{ runId, pass: 1, seq: 0, tableName: 't', part: 'key' }]);
-  const [range] = await store.runs.ranges(runId, 1);
+  await store.ranges.create(runId, fence, [
+    { pass: 1, seq: 0, tableName: 't', part: 'key', cursor: null, upper: null },
+  ]);
+  const range = (await store.ranges.claim(runId, 'driver', 60, [])) as SweepRange;
   return {
     run: {
       ...keys,
       ring: addPurposeKey(keys.ring, 'blind-index', Date.now()),
-      fence,
+      fence: range.fence,
       async bookkeeping() {
-        const ranges = await store.runs.ranges(runId, 1);
+        const ranges = await store.ranges.list(runId, 1);
         return {
-          run: (await store.runs.get(runId))?.counts,
           ranges: ranges.map(({ cursor, state, counts }) => ({ cursor, state, counts })),
           failures: await store.runs.failures(runId, 100),
         };
@@ -64,12 +68,12 @@ export async function beginRun(
     },
     checkpoint: (changed) => ({
       runId,
-      fence,
-      rangeId: range?.id as number,
+      rangeId: range.id,
+      fence: range.fence,
+      from: null,
       cursor: '[["integer","9"]]',
       done: true,
       tally: emptyTally(countedColumns(table)),
-      runCounts: (tally) => ({ ...NO_RECORDS, ...(tally['c'] ?? sumCounts(Object.values(tally))) }),
       ...changed,
     }),
   };

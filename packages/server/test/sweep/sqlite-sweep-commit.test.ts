@@ -31,7 +31,6 @@ describe('a batch', () => {
       expect(encryptBatch(sweep)).toEqual(tally);
       expect(values(sweep)).toEqual([['token', 'one'], null, Buffer.of(0xff)]);
       expect(await sweep.bookkeeping()).toEqual({
-        run: { total: 2, rotated: 1, current: 0, skipped: 0, failed: 1 },
         ranges: [{ cursor: '[["integer","9"]]', state: 'done', counts: JSON.stringify({ c: tally }) }],
         failures: [{ runId: 1, tableName: 't', columnName: 'c', primaryKey: '[3]', reason: 'not_text' }],
       });
@@ -179,7 +178,7 @@ describe('a batch that cannot be written', () => {
 
   const failing = `${THREE} INSERT INTO t VALUES (4, x'ff');`;
 
-  it('writes nothing at all under a fence that is not the run’s any more', async () => {
+  it('writes nothing at all under a fence that is not the range’s any more', async () => {
     await withSweep({ sql: failing }, async (sweep) => {
       const tally = emptyTally(['c']);
       await unchanged(sweep, () => {

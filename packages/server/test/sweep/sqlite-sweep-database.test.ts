@@ -20,7 +20,7 @@ function sweptTable(db: Database.Database, primaryKey: string | readonly string[
 function walk(database: SqliteSweepDatabase, table: SweptTable, part: RangePart): SweptRow[] {
   const rows: SweptRow[] = [];
   for (let cursor: RowKey | null = null; ; ) {
-    const batch = database.read(table, part, cursor, BATCH_ROWS);
+    const batch = database.read(table, part, cursor, null, BATCH_ROWS);
     expect(batch.length).toBeLessThanOrEqual(BATCH_ROWS);
     rows.push(...batch);
     if (batch.length < BATCH_ROWS) return rows;
@@ -168,7 +168,7 @@ describe('a walk meets every row exactly once', () => {
 describe('a value that is read', () => {
   const readAll = (sql: string) =>
     withSqlite(`CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT, d); ${sql}`, (db) =>
-      new SqliteSweepDatabase(db).read(sweptTable(db, 'id'), 'key', null, 100).map(({ values }) => values[0]),
+      new SqliteSweepDatabase(db).read(sweptTable(db, 'id'), 'key', null, null, 100).map(({ values }) => values[0]),
     );
 
   it('has its type', () => {
@@ -191,10 +191,10 @@ describe('a value that is read', () => {
     withSqlite(sql, (db) => {
       const database = new SqliteSweepDatabase(db);
       const table = sweptTable(db, 'id');
-      expect(database.read(table, 'null-key', null, 10).map(({ values }) => values)).toEqual([
+      expect(database.read(table, 'null-key', null, null, 10).map(({ values }) => values)).toEqual([
         [new InvalidText(Buffer.of(0xff))],
       ]);
-      expect(database.read(table, 'key', null, 10).map(({ values }) => values)).toEqual([
+      expect(database.read(table, 'key', null, null, 10).map(({ values }) => values)).toEqual([
         [new InvalidText(Buffer.of(0xfd))],
       ]);
     });

@@ -274,7 +274,13 @@ describe.each(DRIVERS)('a row that gets another subject while its batch is worke
     withDriver(async ({ database, table, ring, commit, run, read }) => {
       const subjects = keysInMemory(() => run("UPDATE t SET person = 'Chidi' WHERE id = 2"));
       const pace = { stop: new AbortController().signal, maxRowsPerSecond: null };
-      const range = { table, part: 'key' as const, cursor: null, tally: emptyTally(countedColumns(table)) };
+      const range = {
+        table,
+        part: 'key' as const,
+        cursor: null,
+        upper: null,
+        tally: emptyTally(countedColumns(table)),
+      };
       const tally = await walkRange({ database, ring, subjects, pace }, range, TRANSFORMS.encrypt, commit);
       expect(subjects.asked.map((names) => new Set(names))).toEqual([
         new Set(['Ada', 'Brook']),
@@ -291,7 +297,13 @@ describe.each(DRIVERS)('a row that gets another subject while its batch is worke
   it('keeps a token of the old one as it is: it opens for nobody', () =>
     withDriver(async ({ database, table, ring, commit, run, read }) => {
       const pace = { stop: new AbortController().signal, maxRowsPerSecond: null };
-      const range = { table, part: 'key' as const, cursor: null, tally: emptyTally(countedColumns(table)) };
+      const range = {
+        table,
+        part: 'key' as const,
+        cursor: null,
+        upper: null,
+        tally: emptyTally(countedColumns(table)),
+      };
       const first = keysInMemory(async () => {});
       await walkRange({ database, ring, subjects: first, pace }, range, TRANSFORMS.encrypt, commit);
       const before = await read();
@@ -314,7 +326,7 @@ it('a batch of which PostgreSQL has a part counts no row twice when another row 
     };
     const subjects = keysInMemory(holdsRow);
     const pace = { stop: new AbortController().signal, maxRowsPerSecond: null };
-    const range = { table, part: 'key' as const, cursor: null, tally: emptyTally(countedColumns(table)) };
+    const range = { table, part: 'key' as const, cursor: null, upper: null, tally: emptyTally(countedColumns(table)) };
     const walked = walkRange({ database, ring, subjects, pace }, range, TRANSFORMS.encrypt, commit);
     const cursorOf = async () => (await rows('SELECT cursor FROM fieldseal.sweep_ranges'))[0]?.[0];
     await expect.poll(cursorOf, { interval: 5, timeout: 4000 }).toBe('[["integer","1"]]');

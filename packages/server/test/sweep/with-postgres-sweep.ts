@@ -11,7 +11,7 @@ import type { PostgresSweptTable } from '../../src/sweep/swept-table.js';
 import type { Tally } from '../../src/sweep/tally.js';
 import { TRANSFORMS } from '../../src/sweep/transform.js';
 import { type PostgresDatabase, withPostgresDatabase } from '../with-postgres-database.ts';
-import { beginRun, modelOf, type RunUnderWay, type SweepSetup } from './run-under-way.js';
+import { BEGIN_AGAIN, beginRun, modelOf, type RunUnderWay, type SweepSetup } from './run-under-way.js';
 
 const SERVICE_SCHEMA = 'fieldseal';
 
@@ -51,15 +51,22 @@ export function withPostgresSweep<T>(setup: PostgresSweepSetup, use: (sweep: Pos
         const { run, checkpoint } = await beginRun(store, table);
         const database = new PostgresSweepDatabase(session, SERVICE_SCHEMA, tables);
         const canStore = (text: string) => database.canStore(text);
+        let from: string | null = null;
         return await use({
           ...under,
           ...run,
           database,
           store,
           table,
-          read: () => database.read(table, 'key', null, 1000),
+          read: () => database.read(table, 'key', null, null, 1000),
           work: (of) => rowWork(table, run.ring, TRANSFORMS[of], { canStore, subjects }),
-          commit: (rows, work, changed = {}) => database.commit(table, 'key', rows, work, checkpoint(changed)),
+          async commit(rows, work, changed = {}) {
+            await under.client.query(BEGIN_AGAIN.replace('sweep_ranges', `${SERVICE_SCHEMA}.sweep_ranges`));
+            const whole = checkpoint({ from, ...changed });
+            const tally = await database.commit(table, 'key', rows, work, whole);
+            from = whole.done ? null : whole.cursor;
+            return tally;
+          },
         });
       } finally {
         await store.close();

@@ -11,7 +11,7 @@ import type { SweptTable } from '../../src/sweep/swept-table.js';
 import type { Tally } from '../../src/sweep/tally.js';
 import { TRANSFORMS } from '../../src/sweep/transform.js';
 import { withSqliteFile } from '../store/sqlite-file.js';
-import { beginRun, modelOf, type RunUnderWay, type SweepSetup } from './run-under-way.js';
+import { BEGIN_AGAIN, beginRun, modelOf, type RunUnderWay, type SweepSetup } from './run-under-way.js';
 
 export interface Sweep extends RunUnderWay {
   readonly database: SqliteSweepDatabase;
@@ -39,6 +39,7 @@ export async function withSweep<T>(setup: SweepSetup, use: (sweep: Sweep) => Pro
       const table = tables[0] as SweptTable;
       const { run, checkpoint } = await beginRun(store, table);
       const database = new SqliteSweepDatabase(own);
+      let from: string | null = null;
       return await use({
         ...run,
         database,
@@ -46,9 +47,15 @@ export async function withSweep<T>(setup: SweepSetup, use: (sweep: Sweep) => Pro
         app,
         store,
         table,
-        read: (part = 'key') => database.read(table, part, null, 1000),
+        read: (part = 'key') => database.read(table, part, null, null, 1000),
         work: (of) => rowWork(table, run.ring, TRANSFORMS[of], { subjects }),
-        commit: (rows, work, changed = {}) => database.commit(table, 'key', rows, work, checkpoint(changed)),
+        commit(rows, work, changed = {}) {
+          app.exec(BEGIN_AGAIN);
+          const whole = checkpoint({ from, ...changed });
+          const tally = database.commit(table, 'key', rows, work, whole);
+          from = whole.done ? null : whole.cursor;
+          return tally;
+        },
       });
     } finally {
       await store.close();

@@ -1,0 +1,162 @@
+/** The ranges of runs. A claim takes its range in one transaction that no stop of the run can overlook. */
+import { type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysely';
+import type { DatabaseClock } from './database-clock.js';
+import { inTransaction } from './in-transaction.js';
+import type { StoreSchema } from './schema.js';
+import type { Dialect, RangeRepository, SweepRange } from './store.js';
+
+/** SQLite binds at most 32,766 values in one statement. */
+const RANGES_PER_INSERT = 1_000;
+
+/** Whoever walks a range of the run writes nothing any more: after a pause, or at the run's end. */
+export async function fenceOffRanges(db: Kysely<StoreSchema>, runId: number): Promise<void> {
+  await db
+    .updateTable('sweep_ranges')
+    .set((row) => ({ state: 'open', owner: null, lease_until: null, fence: row('fence', '+', 1) }))
+    .where('run_id', '=', runId)
+    .where('state', '=', 'running')
+    .execute();
+}
+
+export function rangeRepository(db: Kysely<StoreSchema>, dialect: Dialect, clock: DatabaseClock): RangeRepository {
+  const leaseUntil = (leaseSeconds: number) =>
+    sql<number>`${clock.unixMilliseconds} + ${Math.round(leaseSeconds * 1000)}`;
+  const isFree = (gone: readonly string[]) => (row: ExpressionBuilder<StoreSchema, 'sweep_ranges'>) =>
+    row.or([
+      row('state', '=', 'open'),
+      row.and([
+        row('state', '=', 'running'),
+        row.or([
+          row('lease_until', '<=', clock.unixMilliseconds),
+          ...(gone.length > 0 ? [row('owner', 'in', gone)] : []),
+        ]),
+      ]),
+    ]);
+  const underWay = (from: Kysely<StoreSchema>, runId: number) =>
+    from
+      .selectFrom('encryption_key_rotations')
+      .select('pass')
+      .where('id', '=', runId)
+      .where('rotation_status', '=', 'in_progress');
+  const next = (from: Kysely<StoreSchema>, runId: number, pass: number, gone: readonly string[]) =>
+    from
+      .selectFrom('sweep_ranges')
+      .select('id')
+      .where('run_id', '=', runId)
+      .where('pass', '=', pass)
+      .where(isFree(gone))
+      .orderBy('seq')
+      .limit(1);
+
+  return {
+    create(runId, fence, ranges) {
+      return inTransaction(db, async (tx) => {
+        let run = tx
+          .selectFrom('encryption_key_rotations')
+          .select('id')
+          .where('id', '=', runId)
+          .where('fence', '=', fence);
+        if (dialect === 'postgres') run = run.forShare();
+        if (!(await run.executeTakeFirst())) return false;
+        const rows = ranges.map(({ pass, seq, tableName, part, cursor, upper }) => {
+          return { run_id: runId, pass, seq, table_name: tableName, part, cursor, upper };
+        });
+        for (let from = 0; from < rows.length; from += RANGES_PER_INSERT) {
+          await tx
+            .insertInto('sweep_ranges')
+            .values(rows.slice(from, from + RANGES_PER_INSERT))
+            .execute();
+        }
+        return true;
+      });
+    },
+
+    async list(runId, pass) {
+      const rows = await db
+        .selectFrom('sweep_ranges')
+        .selectAll()
+        .where('run_id', '=', runId)
+        .where('pass', '=', pass)
+        .orderBy('seq')
+        .execute();
+      return rows.map(toRange);
+    },
+
+    claim(runId, owner, leaseSeconds, gone) {
+      return inTransaction(db, async (tx) => {
+        // A stop of the run waits until the claim is there to be fenced off, or the claim finds the run stopped.
+        const run = underWay(tx, runId);
+        const found = await (dialect === 'postgres' ? run.forShare() : run).executeTakeFirst();
+        if (!found) return null;
+        const free = next(tx, runId, found.pass, gone);
+        const claimed = await tx
+          .updateTable('sweep_ranges')
+          .set((row) => ({
+            state: 'running',
+            owner,
+            lease_until: leaseUntil(leaseSeconds),
+            fence: row('fence', '+', 1),
+          }))
+          .where('id', '=', dialect === 'postgres' ? free.forNoKeyUpdate().skipLocked() : free)
+          .returningAll()
+          .executeTakeFirst();
+        return claimed ? toRange(claimed) : null;
+      });
+    },
+
+    async isClaimable(runId, gone) {
+      const run = await underWay(db, runId).executeTakeFirst();
+      return run !== undefined && (await next(db, runId, run.pass, gone).executeTakeFirst()) !== undefined;
+    },
+
+    async owners(runId) {
+      const rows = await db
+        .selectFrom('sweep_ranges')
+        .select('owner')
+        .distinct()
+        .where('run_id', '=', runId)
+        .where('state', '=', 'running')
+        .execute();
+      return rows.flatMap(({ owner }) => owner ?? []);
+    },
+
+    async heartbeat(id, fence, leaseSeconds) {
+      const beaten = await db
+        .updateTable('sweep_ranges')
+        .set({ lease_until: leaseUntil(leaseSeconds) })
+        .where('id', '=', id)
+        .where('fence', '=', fence)
+        .where('state', '=', 'running')
+        .returning('id')
+        .executeTakeFirst();
+      return beaten !== undefined;
+    },
+
+    async release(id, fence) {
+      await db
+        .updateTable('sweep_ranges')
+        .set({ state: 'open', owner: null, lease_until: null })
+        .where('id', '=', id)
+        .where('fence', '=', fence)
+        .where('state', '=', 'running')
+        .execute();
+    },
+  };
+}
+
+function toRange(row: Selectable<StoreSchema['sweep_ranges']>): SweepRange {
+  return {
+    id: row.id,
+    runId: row.run_id,
+    pass: row.pass,
+    seq: row.seq,
+    tableName: row.table_name,
+    part: row.part,
+    state: row.state,
+    cursor: row.cursor,
+    upper: row.upper,
+    owner: row.owner,
+    fence: row.fence,
+    counts: row.counts,
+  };
+}

@@ -1,0 +1,131 @@
+/**
+ * Lanes: each claims a range of a run's present pass, walks it to its end, and claims the next. Any number of processes do
+ * that at once; what a range commits under an old fence is refused, so that no two of them count a row.
+ */
+import { type FieldsealError, isFieldsealError, type KeyringSnapshot } from 'fieldseal';
+import type { RunKind, Store, SweepRange } from '../store/store.js';
+import { type CommitBatch, type Pace, type SweptSubjects, walkRange } from './range-walk.js';
+import type { SweepDatabase } from './sweep-database.js';
+import { countedColumns, type SweptTable, tableNamed } from './swept-table.js';
+import { emptyTally, type Tally } from './tally.js';
+import { TRANSFORMS, type Transform, verifyingTransform } from './transform.js';
+
+/** How long a range is its worker's without a sign of life, and how often there is one. */
+const LEASE_SECONDS = 15;
+const HEARTBEAT_MS = 5_000;
+
+/** What one lane works with, and nobody else meanwhile. */
+export interface Lane {
+  readonly database: SweepDatabase;
+  /** Loads the keys of rows' subjects; null where no declared column needs one. */
+  readonly subjects: SweptSubjects | null;
+}
+
+/** What a process works on a run with. */
+export interface LaneContext {
+  readonly kind: RunKind;
+  readonly tables: readonly SweptTable[];
+  readonly ring: KeyringSnapshot;
+  readonly lanes: readonly Lane[];
+  readonly pace: Pace;
+}
+
+/** Which process claims ranges. */
+export interface RangeWorker {
+  readonly owner: string;
+  /** True only for an owner whose process has ended for certain. */
+  isGone(owner: string): boolean;
+}
+
+/** What a pass does to values: odd ones write, even ones count. */
+export function passTransform(kind: RunKind, pass: number): Transform {
+  return isVerifying(kind, pass) ? verifyingTransform(kind) : TRANSFORMS[kind];
+}
+
+export function isVerifying(kind: RunKind, pass: number): boolean {
+  return kind === 'verify' || pass % 2 === 0;
+}
+
+/** A range's counts, with every counted column of its table. */
+export function tallyOf(tables: readonly SweptTable[], { tableName, counts }: SweepRange): Tally {
+  return { ...emptyTally(countedColumns(tableNamed(tables, tableName))), ...(JSON.parse(counts) as Tally) };
+}
+
+/** Workers of the run's ranges whose processes have ended: their leases are not waited for. */
+export async function goneWorkers(store: Store, runId: number, { isGone }: RangeWorker): Promise<string[]> {
+  return (await store.ranges.owners(runId)).filter(isGone);
+}
+
+/**
+ * Walks ranges of the run until none is left to be claimed; others may still be at work on some. `onTally` is told of each
+ * batch. A range that another has taken over is theirs.
+ * @throws FieldsealError `ERR_RUN_STOPPED` after the batches during which `pace.stop` was aborted, `ERR_RUN_LOST` when the run
+ * is not under way any more; the first error of any lane, once all have ended
+ */
+export async function walkRanges(
+  store: Store,
+  runId: number,
+  worker: RangeWorker,
+  context: LaneContext,
+  onTally: (range: SweepRange, tally: Tally) => void,
+): Promise<void> {
+  const failing = new AbortController();
+  const stop = AbortSignal.any([context.pace.stop, failing.signal]);
+  const errors: unknown[] = [];
+  const lanes = context.lanes.map(async (lane) => {
+    try {
+      while (!stop.aborted) {
+        const gone = await goneWorkers(store, runId, worker);
+        const range = await store.ranges.claim(runId, worker.owner, LEASE_SECONDS, gone);
+        if (!range) return;
+        await walkClaimed(store, range, { ...context, pace: { ...context.pace, stop } }, lane, onTally);
+      }
+    } catch (error) {
+      errors.push(error);
+      failing.abort();
+    }
+  });
+  await Promise.all(lanes);
+  if (errors.length > 0) throw errors[0];
+}
+
+async function walkClaimed(
+  store: Store,
+  range: SweepRange,
+  { kind, tables, ring, pace }: LaneContext,
+  { database, subjects }: Lane,
+  onTally: (range: SweepRange, tally: Tally) => void,
+): Promise<void> {
+  const { id, runId, fence, part, cursor, upper } = range;
+  const table = tableNamed(tables, range.tableName);
+  const tally = tallyOf(tables, range);
+  const commit: CommitBatch = async (rows, work, checkpoint) => {
+    const counted = await database.commit(table, part, rows, work, { ...checkpoint, runId, rangeId: id, fence });
+    onTally(range, counted);
+    return counted;
+  };
+  // A batch prolongs the lease by itself; one that waits long does not. One that is lost changes nothing: the fence decides.
+  const heartbeat = setInterval(() => {
+    store.ranges.heartbeat(id, fence, LEASE_SECONDS).catch(() => {});
+  }, HEARTBEAT_MS);
+  try {
+    await walkRange(
+      { database, ring, subjects, pace },
+      { table, part, cursor, upper, tally },
+      passTransform(kind, range.pass),
+      commit,
+    );
+  } catch (error) {
+    // Somebody else's by now, or the run is stopped: the next claim tells which.
+    if (isCode(error, 'ERR_RUN_LOST')) return;
+    // The database may be what failed; then the lease runs out.
+    await store.ranges.release(id, fence).catch(() => {});
+    throw error;
+  } finally {
+    clearInterval(heartbeat);
+  }
+}
+
+function isCode(error: unknown, code: FieldsealError['code']): boolean {
+  return isFieldsealError(error) && error.code === code;
+}
