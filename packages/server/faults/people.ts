@@ -5,6 +5,7 @@ import { databaseProvider, EncryptionService, openKeyring } from 'fieldseal';
 import pg from 'pg';
 import { expect } from 'vitest';
 import { onSqlite, type Place } from '../test/http/with-service.ts';
+import { rangesOfNewest, rotatedIn } from '../test/sweep/ranges-of.js';
 import { withPostgresProject } from '../test/with-postgres-database.ts';
 import { type CommandResult, configText, type JsonLine, type Project, withProject } from '../test/with-project.ts';
 import { Rotation } from './rotation.ts';
@@ -104,16 +105,17 @@ export class People {
 
   async checkpoint(): Promise<Checkpoint | null> {
     const [run] = await this.ask(
-      `SELECT id, rotation_status AS status, pass, rotated_records AS rotated, lease_until AS leased
+      `SELECT id, rotation_status AS status, pass
        FROM OWN.encryption_key_rotations WHERE kind = 'rotate' ORDER BY id DESC LIMIT 1`,
     );
     if (!run) return null;
+    const rotated = rotatedIn(await this.ask(rangesOfNewest('OWN.')));
     const [range] = await this.ask(
       `SELECT table_name, cursor FROM OWN.sweep_ranges WHERE run_id = ${run['id']} AND cursor IS NOT NULL ORDER BY id DESC LIMIT 1`,
     );
     return {
       ...{ run: Number(run['id']), status: String(run['status']) },
-      ...{ pass: Number(run['pass']), rotated: Number(run['rotated']) },
+      ...{ pass: Number(run['pass']), rotated },
       table: (range?.['table_name'] ?? null) as string | null,
       cursor: (range?.['cursor'] ?? null) as string | null,
     };

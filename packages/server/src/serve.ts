@@ -6,6 +6,7 @@ import type { DatabaseTarget } from './store/database-url.js';
 import { openStore } from './store/open-store.js';
 import { SweepRunner } from './sweep-runner.js';
 import type { Driver } from './usecases/dependencies.js';
+import { findWork } from './usecases/find-work.js';
 import type { JwtSettings } from './usecases/principals.js';
 import { openService } from './usecases/service.js';
 import { countUnhashedApiKeys } from './usecases/take-over-api-keys.js';
@@ -68,13 +69,9 @@ export async function serve(options: ServeOptions): Promise<void> {
       previous: keys.previous.map((key) => key.reveal()),
       root: keys.root?.reveal() ?? null,
     };
-    const isWanted = async (id: number) => {
-      const run = await store.runs.get(id);
-      return run?.kind === 'rotate' && (run.status === 'pending' || run.status === 'in_progress');
-    };
     const runner = new SweepRunner(
       { target, schema, subjectRootFile, keys: bytes, folder: options.folder, config: options.configFile },
-      isWanted,
+      (isAvoided) => findWork(store, options.driver, isAvoided),
       log,
     );
     const app = await buildApp({
@@ -84,7 +81,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       driver: options.driver,
       rotationKeys: config?.keys ?? 'stored',
       trustedProxies: settings.trustedProxies,
-      onRotation: (id) => runner.start(id),
+      onRotation: (id) => runner.wake(id),
       log,
     });
     const stopped = new Promise<void>((resolve) => {
@@ -102,8 +99,8 @@ export async function serve(options: ServeOptions): Promise<void> {
           `${unhashed} API key(s) have no hash and are not valid; the Python original's become so by \`fieldseal api-keys take-over\``,
         );
       }
-      // A rotation that the death of a process cut short goes on. Other sweeps wait for whoever started them.
-      for (const { id } of await store.runs.unfinished()) if (await isWanted(id)) runner.start(id);
+      // What the death of a process cut short goes on, and what others drive goes faster.
+      runner.start();
       await stopped;
     } finally {
       // Whoever holds a connection open without finishing a request does not hold up the end.

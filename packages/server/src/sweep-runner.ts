@@ -1,40 +1,51 @@
-/** Drives the service's runs one after another, each in a thread of its own, and again after a fault that passes. */
+/** The service's part in runs, those of its own and of others: one after another, each in a thread of its own. */
 import { Worker } from 'node:worker_threads';
 import type { SweepWorkerData, SweepWorkerMessage } from './sweep-worker.js';
+import { AvoidedWork, type Work } from './usecases/find-work.js';
 
+/** As often as any other worker. */
+const POLL_MS = 1_000;
 const RETRY_MS = 5_000;
 
-/** Runs that are to be driven to their end by this process. */
+/** Looks for work until it is stopped. */
 export class SweepRunner {
-  readonly #data: Omit<SweepWorkerData, 'run'>;
+  readonly #data: Omit<SweepWorkerData, 'work'>;
+  readonly #find: (isAvoided: (work: Work) => boolean) => Promise<Work | null>;
   readonly #log: (line: Readonly<Record<string, unknown>>) => void;
-  readonly #isWanted: (run: number) => Promise<boolean>;
-  readonly #queue: number[] = [];
+  readonly #avoided = new AvoidedWork();
+  #isLooking = false;
+  #isAsked = false;
   #worker: Worker | null = null;
-  #retry: NodeJS.Timeout | null = null;
+  #next: NodeJS.Timeout | null = null;
   #isStopped = false;
 
-  /** @param isWanted whether a run is still to be driven: a person may have paused or cancelled it */
+  /** @param find the next work for this process */
   constructor(
-    data: Omit<SweepWorkerData, 'run'>,
-    isWanted: (run: number) => Promise<boolean>,
+    data: Omit<SweepWorkerData, 'work'>,
+    find: (isAvoided: (work: Work) => boolean) => Promise<Work | null>,
     log: (line: Readonly<Record<string, unknown>>) => void,
   ) {
     this.#data = data;
-    this.#isWanted = isWanted;
+    this.#find = find;
     this.#log = log;
   }
 
-  /** Has the run driven, after those that wait already. One that is being driven is looked at again at its end. */
-  start(run: number): void {
-    if (!this.#queue.includes(run)) this.#queue.push(run);
-    this.#next();
+  /** Begins to look for work. */
+  start(): void {
+    void this.#look();
   }
 
-  /** Stops after the batch under way; the run goes on when the service starts next. */
+  /** Looks at once, and also at a run that it had given up: somebody has just asked for it. */
+  wake(run: number): void {
+    this.#avoided.forget(run);
+    this.#isAsked = true;
+    void this.#look();
+  }
+
+  /** Stops after the batch under way; the run goes on elsewhere, or when the service starts next. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    if (this.#retry) clearTimeout(this.#retry);
+    if (this.#next) clearTimeout(this.#next);
     const worker = this.#worker;
     if (!worker) return;
     const ended = new Promise((resolve) => worker.once('exit', resolve));
@@ -42,42 +53,49 @@ export class SweepRunner {
     await ended;
   }
 
-  async #tryAgain(): Promise<void> {
-    const [run] = this.#queue;
-    // While the database does not answer, nobody can have changed their mind in it.
-    const isWanted = run === undefined || (await this.#isWanted(run).catch(() => true));
-    this.#retry = null;
-    if (!isWanted) this.#queue.shift();
-    this.#next();
+  async #look(): Promise<void> {
+    if (this.#isStopped || this.#worker || this.#isLooking) return;
+    if (this.#next) clearTimeout(this.#next);
+    this.#isLooking = true;
+    this.#isAsked = false;
+    // A database that does not answer is asked again.
+    const work = await this.#find((found) => this.#avoided.has(found)).catch(() => null);
+    this.#isLooking = false;
+    if (this.#isStopped) return;
+    if (work) this.#work(work);
+    else if (this.#isAsked) void this.#look();
+    else this.#next = setTimeout(() => void this.#look(), POLL_MS);
   }
 
-  #next(): void {
-    if (this.#isStopped || this.#worker || this.#retry) return;
-    const run = this.#queue.shift();
-    if (run === undefined) return;
-    this.#log({ level: 'info', event: 'sweep_started', run });
-    const worker = new Worker(new URL('./sweep-worker.js', import.meta.url), { workerData: { ...this.#data, run } });
+  #work(work: Work): void {
+    const { run, as } = work;
+    this.#log({ level: 'info', event: 'sweep_started', run: run.id, as });
+    const worker = new Worker(new URL('./sweep-worker.js', import.meta.url), { workerData: { ...this.#data, work } });
     this.#worker = worker;
     let outcome: SweepWorkerMessage = {
-      type: 'error',
-      code: 'ERR_INTERNAL',
-      message: 'the thread ended without an answer',
-      isPassing: true,
+      done: null,
+      error: { code: 'ERR_INTERNAL', message: 'the thread ended without an answer' },
+      avoidMs: RETRY_MS,
     };
     worker.on('message', (message: SweepWorkerMessage) => {
       outcome = message;
     });
     worker.on('error', (error) => {
-      outcome = { type: 'error', code: 'ERR_INTERNAL', message: error.name, isPassing: true };
+      outcome = { done: null, error: { code: 'ERR_INTERNAL', message: error.name }, avoidMs: RETRY_MS };
     });
     worker.once('exit', () => {
       this.#worker = null;
-      this.#log({ level: outcome.type === 'done' ? 'info' : 'error', event: 'sweep_ended', run, outcome });
-      if (outcome.type === 'error' && outcome.isPassing && !this.#isStopped) {
-        // Whoever resumed it meanwhile has put it there already.
-        if (!this.#queue.includes(run)) this.#queue.unshift(run);
-        this.#retry = setTimeout(() => void this.#tryAgain(), RETRY_MS);
-      } else this.#next();
+      const { done, error, avoidMs } = outcome;
+      this.#log({
+        level: error ? 'error' : 'info',
+        event: 'sweep_ended',
+        run: run.id,
+        as,
+        ...done,
+        ...(error && { error }),
+      });
+      if (avoidMs > 0) this.#avoided.add(work, avoidMs);
+      void this.#look();
     });
   }
 }

@@ -1,16 +1,16 @@
-/** The composition root of a sweeping thread: it drives one run, so that the service's own thread is free to answer. */
+/** The composition root of a sweeping thread: it works on one run, so that the service's own thread is free to answer. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { FieldsealError, isFieldsealError, Secret } from 'fieldseal';
+import { Secret } from 'fieldseal';
 import { loadConfig } from './config/load-config.js';
 import type { DatabaseTarget } from './store/database-url.js';
 import { thisDriver } from './this-driver.js';
 import type { Dependencies } from './usecases/dependencies.js';
-import { failRun, isForPerson, isPassingFault } from './usecases/fail-run.js';
-import { resumeRun } from './usecases/resume-run.js';
+import { doWork } from './usecases/do-work.js';
+import type { Work } from './usecases/find-work.js';
 
 /** What the thread is given. Keys travel as bytes, within the process. */
 export interface SweepWorkerData {
-  readonly run: number;
+  readonly work: Work;
   readonly target: DatabaseTarget;
   readonly schema: string;
   readonly subjectRootFile: string | null;
@@ -24,9 +24,13 @@ export interface SweepWorkerData {
 }
 
 /** What it says at its end. */
-export type SweepWorkerMessage =
-  | { readonly type: 'done'; readonly status: string; readonly counts: Readonly<Record<string, number>> }
-  | { readonly type: 'error'; readonly code: string; readonly message: string; readonly isPassing: boolean };
+export interface SweepWorkerMessage {
+  /** Null: it did not come to its end here. */
+  readonly done: { readonly status: string; readonly counts: Readonly<Record<string, number>> } | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  /** How long the same had better not be tried again, in milliseconds. */
+  readonly avoidMs: number;
+}
 
 const data = workerData as SweepWorkerData;
 const stop = new AbortController();
@@ -49,25 +53,11 @@ const deps: Dependencies = {
   notify: () => {},
 };
 
-async function drive(): Promise<SweepWorkerMessage> {
-  try {
-    const report = await resumeRun(deps, data.run, {
-      dryRun: false,
-      maxRowsPerSecond: null,
-      allowTriggers: false,
-    });
-    return { type: 'done', status: report.status, counts: { ...report.counts } };
-  } catch (error) {
-    const reason = error instanceof Error ? error.name : 'unknown';
-    const known = isFieldsealError(error)
-      ? error
-      : new FieldsealError('ERR_INTERNAL', `A fault of Fieldseal itself: ${reason}.`);
-    const isPassing = isPassingFault(known.code);
-    // Whoever asks for its status learns why; left as it is, the run would be in the way of every other.
-    if (!isPassing && !isForPerson(known.code)) await failRun(deps, data.run, known).catch(() => {});
-    return { type: 'error', code: known.code, message: known.message, isPassing };
-  }
-}
-
-parentPort?.postMessage(await drive());
+const { report, error, avoidMs } = await doWork(deps, data.work, { lanes: null, ownsRotations: true });
+const message: SweepWorkerMessage = {
+  done: report && { status: report.status, counts: { ...report.counts } },
+  error: error && { code: error.code, message: error.message },
+  avoidMs,
+};
+parentPort?.postMessage(message);
 parentPort?.close();

@@ -68,6 +68,8 @@ export class Output {
     if (notice.type === 'progress') this.#progress(notice);
     else if (this.#json) this.#terminal.out(`${JSON.stringify(notice)}\n`);
     else if (notice.type === 'warning') this.note(`warning: ${notice.text}`);
+    else if (notice.type === 'work')
+      this.note(`run ${notice.run}: ${notice.as === 'driver' ? 'driving it' : 'helping'}`);
     else if (notice.type === 'waiting')
       this.note(`waiting for ${notice.readers} process(es) to load the new keyring …`);
     else this.note(`run ${notice.run} (${notice.kind})${notice.resumed ? ' goes on from its checkpoint' : ''}`);

@@ -236,6 +236,17 @@ Example, the first day:
     });
 
   command(
+    'worker',
+    'Take part in every run: drive what nobody drives, and help on PostgreSQL, until it is stopped.',
+    'fieldseal worker --concurrency 4',
+  )
+    .addOption(concurrencyOption())
+    .action(async ({ concurrency }: { concurrency?: number }) => {
+      const { workOnRuns } = await import('../usecases/work-on-runs.js');
+      await workOnRuns(dependencies(), concurrency ?? null);
+    });
+
+  command(
     'fail',
     'End a run that no process drives as failed. (cancel ends any.)',
     'fieldseal fail 3 --reason "disk lost"',

@@ -195,6 +195,7 @@ export const MIGRATIONS: readonly Migration[] = [
         `alter table ${qualify('sweep_ranges')} add column lease_until ${bigint}`,
         `alter table ${qualify('sweep_ranges')} add column fence ${bigint} not null default 0`,
         `alter table ${qualify('encryption_key_rotations')} add column solo ${flag} not null default false`,
+        `alter table ${qualify('encryption_key_rotations')} add column declaration text`,
       ];
     },
   },

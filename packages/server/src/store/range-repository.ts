@@ -3,7 +3,7 @@ import { type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysel
 import type { DatabaseClock } from './database-clock.js';
 import { inTransaction } from './in-transaction.js';
 import type { StoreSchema } from './schema.js';
-import type { Dialect, RangeRepository, SweepRange } from './store.js';
+import type { Dialect, RangeRepository, RecordCounts, SweepRange } from './store.js';
 
 /** SQLite binds at most 32,766 values in one statement. */
 const RANGES_PER_INSERT = 1_000;
@@ -16,6 +16,28 @@ export async function fenceOffRanges(db: Kysely<StoreSchema>, runId: number): Pr
     .where('run_id', '=', runId)
     .where('state', '=', 'running')
     .execute();
+}
+
+/**
+ * What the ranges of a run have counted: each record once by the first pass, and again if a later pass rewrote it.
+ * `total` is what was counted beforehand, until more has come.
+ */
+export async function countsSoFar(
+  db: Kysely<StoreSchema>,
+  { id, counts: { total } }: { readonly id: number; readonly counts: RecordCounts },
+): Promise<RecordCounts> {
+  const rows = await db.selectFrom('sweep_ranges').select(['pass', 'counts']).where('run_id', '=', id).execute();
+  const sum = { total: 0, rotated: 0, current: 0, skipped: 0, failed: 0 };
+  for (const { pass, counts } of rows) {
+    for (const column of Object.values(JSON.parse(counts) as Record<string, RecordCounts>)) {
+      if (pass === 1) for (const name of Object.keys(sum) as (keyof RecordCounts)[]) sum[name] += column[name];
+      else if (pass % 2 === 1) {
+        sum.total += column.rotated;
+        sum.rotated += column.rotated;
+      }
+    }
+  }
+  return { ...sum, total: Math.max(total, sum.total) };
 }
 
 export function rangeRepository(db: Kysely<StoreSchema>, dialect: Dialect, clock: DatabaseClock): RangeRepository {

@@ -2,7 +2,7 @@
 import { type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysely';
 import type { DatabaseClock } from './database-clock.js';
 import { inTransaction } from './in-transaction.js';
-import { fenceOffRanges } from './range-repository.js';
+import { countsSoFar, fenceOffRanges } from './range-repository.js';
 import type { StoreSchema } from './schema.js';
 import { FINAL_STATUSES, type Run, type RunRepository, type RunStatus } from './store.js';
 
@@ -10,6 +10,9 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
   const leased = sql<boolean | number | null>`owner is not null and lease_until > ${clock.unixMilliseconds}`;
   const leaseUntil = (leaseSeconds: number) =>
     sql<number>`${clock.unixMilliseconds} + ${Math.round(leaseSeconds * 1000)}`;
+  /** A run is as far as its ranges are, whose counts commit with the rows. One that came to its end has counts of its own. */
+  const counted = async (run: Run): Promise<Run> =>
+    run.report === null ? { ...run, counts: await countsSoFar(db, run) } : run;
   const runs = () => db.selectFrom('encryption_key_rotations').selectAll().select(leased.as('leased'));
 
   return {
@@ -31,14 +34,14 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
 
     async get(id) {
       const row = await runs().where('id', '=', id).executeTakeFirst();
-      return row ? toRun(row) : null;
+      return row ? counted(toRun(row)) : null;
     },
 
     async list(limit, { kind, beforeId } = {}) {
       let query = runs().orderBy('id', 'desc').limit(limit);
       if (kind !== undefined) query = query.where('kind', '=', kind);
       if (beforeId !== undefined) query = query.where('id', '<', beforeId);
-      return (await query.execute()).map(toRun);
+      return Promise.all((await query.execute()).map((row) => counted(toRun(row))));
     },
 
     async unfinished() {
@@ -78,7 +81,8 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
     },
 
     async update(id, fence, change) {
-      const { status, pass, counts, oldKeyVersion, newKeyVersion, errorDetails, report, solo, release } = change;
+      const { status, pass, counts, oldKeyVersion, newKeyVersion, errorDetails, report, solo, declaration, release } =
+        change;
       return inTransaction(db, async (tx) => {
         let update = tx
           .updateTable('encryption_key_rotations')
@@ -98,6 +102,7 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
             ...(newKeyVersion !== undefined && { new_key_version: newKeyVersion }),
             ...(errorDetails !== undefined && { error_details: errorDetails }),
             ...(report !== undefined && { report }),
+            ...(declaration !== undefined && { declaration }),
             ...(solo !== undefined && { solo: solo ? sql`true` : sql`false` }),
             ...(release === true && { owner: null, lease_until: null }),
           })
@@ -218,5 +223,7 @@ function toRun(row: Selectable<StoreSchema['encryption_key_rotations']> & { leas
     fence: row.fence,
     report: row.report,
     solo: Boolean(row.solo),
+    // A store that is only read may have the tables of before.
+    declaration: row.declaration ?? null,
   };
 }

@@ -64,6 +64,7 @@ interface EncryptionKeyRotationsTable {
   report: string | null;
   /** As `is_active` of API keys. */
   solo: Generated<boolean | number>;
+  declaration: string | null;
 }
 
 interface SweepRangesTable {

@@ -71,6 +71,8 @@ export interface Run {
   readonly report: string | null;
   /** Whether its driver alone may work on it, since only that knows how fast. */
   readonly solo: boolean;
+  /** A digest of the declaration that it is driven under; null before it is driven first. */
+  readonly declaration: string | null;
 }
 
 /** What a new run needs. */
@@ -195,10 +197,11 @@ export interface KeyringRepository {
 
 export interface RunRepository {
   create(run: NewRun): Promise<Run>;
+  /** Counts of a run that did not come to its end are those of its ranges. */
   get(id: number): Promise<Run | null>;
-  /** Newest first, of one kind or of all; `beforeId` continues behind the last run of the page before. */
+  /** Newest first, counts as in {@link RunRepository.get}, of one kind or of all; `beforeId` continues behind the last run of the page before. */
   list(limit: number, filter?: { readonly kind?: RunKind; readonly beforeId?: number }): Promise<Run[]>;
-  /** Runs that are in no final status, oldest first. */
+  /** Runs that are in no final status, oldest first, with the counts that were last written down. */
   unfinished(): Promise<Run[]>;
   /**
    * Makes `owner` the driver for `leaseSeconds` and returns the new fence; null when another owner's lease holds and
@@ -223,6 +226,7 @@ export interface RunRepository {
       errorDetails?: string | null;
       report?: string;
       solo?: boolean;
+      declaration?: string;
       /** true: no owner and no lease from now on. */
       release?: boolean;
     },

@@ -4,7 +4,7 @@
  * by this process and by any other that helps.
  */
 import { setTimeout } from 'node:timers/promises';
-import { FieldsealError, isFieldsealError } from 'fieldseal';
+import { FieldsealError } from 'fieldseal';
 import type { NewRange, RecordCounts, Run, Store, SweepRange } from '../store/store.js';
 import {
   isVerifying,
@@ -28,7 +28,7 @@ const COUNT_ROWS = 10_000;
 const COUNTS_A_RANGE = 5;
 const COUNTS_A_LATER_RANGE = 25;
 const LATER = 100;
-/** How often the run's own row is brought up to date, and how soon the end of others' work is noticed. */
+/** How soon it is noticed what others have done. */
 const TICK_MS = 1_000;
 
 /** How far a pass is. */
@@ -164,10 +164,6 @@ export async function dryRunPass(
   return { first: tallies, late: 0, last: tallies, left: 0, passes: 1 };
 }
 
-function isLost(error: unknown): boolean {
-  return isFieldsealError(error) && error.code === 'ERR_RUN_LOST';
-}
-
 /** Has `tick` done every second until `work` has ended, and not once more after that. */
 async function ticking(work: Promise<void>, tick: () => Promise<void>): Promise<void> {
   const ended = new AbortController();
@@ -184,8 +180,8 @@ async function ticking(work: Promise<void>, tick: () => Promise<void>): Promise<
 }
 
 /**
- * Walks what is left of a pass, here and wherever else somebody helps, until all of it is done. `keep` is told how far it is.
- * @throws FieldsealError `ERR_RUN_STOPPED`, and what `keep` throws when the run is no longer this driver's
+ * Walks what is left of a pass, here and wherever else somebody helps, until all of it is done.
+ * @throws FieldsealError `ERR_RUN_STOPPED`, and what `assertDriver` throws when the run is no longer this driver's
  */
 async function walkPass(
   store: Store,
@@ -193,7 +189,7 @@ async function walkPass(
   pass: number,
   total: number,
   context: PassContext,
-  keep: (tallies: readonly RangeTally[]) => Promise<void>,
+  assertDriver: () => Promise<void>,
 ): Promise<RangeTally[]> {
   const { kind, tables, worker, onProgress } = context;
   const known = new Map<number, RangeTally>();
@@ -221,32 +217,14 @@ async function walkPass(
     if (!first) return ranges.map((range) => ({ table: range.tableName, tally: tallyOf(tables, range) }));
     // Where this process takes over: what it counts its rate from.
     tell(first);
-    const taken = new AbortController();
-    const stop = AbortSignal.any([context.pace.stop, taken.signal]);
-    const walking = walkRanges(
-      store,
-      runId,
-      worker,
-      { ...context, pace: { ...context.pace, stop } },
-      (range, tally) => {
-        learn(range, tally);
-        tell(range);
-      },
-    );
-    const lookAgain = async () => {
-      try {
-        await look();
-        await keep([...known.values()]);
-      } catch (error) {
-        // Else the database may be away for a moment, which whoever writes to it finds out.
-        if (isLost(error)) taken.abort();
-      }
-    };
-    await ticking(walking, lookAgain).catch((error) => {
-      if (!taken.signal.aborted) throw error;
+    const walking = walkRanges(store, runId, worker, context, (range, tally) => {
+      learn(range, tally);
+      tell(range);
     });
+    // What others have done shows as well. While the database is away, whoever writes to it finds that out.
+    await ticking(walking, async () => void (await look().catch(() => {})));
     if (context.pace.stop.aborted) throw stoppedSweep();
-    await keep([...known.values()]);
+    await assertDriver();
     if ((await look()).some(({ state }) => state === 'running')) {
       // Others are at work on the rest. Where they are gone, their ranges can be claimed once their leases are over.
       await setTimeout(TICK_MS, undefined, { signal: context.pace.stop }).catch(() => {});
@@ -276,19 +254,11 @@ export async function runPasses(store: Store, run: Run, fence: number, context: 
       if (!(await store.ranges.create(run.id, fence, ranges))) throw lost();
     }
     const isSweep = pass % 2 === 1;
-    const [totalBefore, lateBefore] = [total, late];
-    // The run's row shows the first pass, and what later passes had to rewrite on top of it.
-    const runCounts = (tallies: readonly RangeTally[]): RecordCounts => {
-      const counts = sumRecords(pass === 1 ? tallies : first);
-      if (pass === 1) return { ...counts, total: Math.max(totalBefore, counts.total) };
-      const rewritten = lateBefore + (isSweep ? sumRecords(tallies).rotated : 0);
-      return { ...counts, total: counts.total + rewritten, rotated: counts.rotated + rewritten };
-    };
-    const tallies = await walkPass(store, run.id, pass, total, context, (known) => keep({ counts: runCounts(known) }));
+    const tallies = await walkPass(store, run.id, pass, total, context, () => keep({}));
     if (pass === 1) {
       first = tallies;
       total = sumRecords(first).total;
-      await keep({ counts: sumRecords(first) });
+      await keep({ counts: { ...NO_RECORDS, total } });
     } else if (isSweep) late += sumRecords(tallies).rotated;
 
     const held = sumHeld(tallies.flatMap(({ tally }) => Object.values(tally)));

@@ -10,7 +10,12 @@ export type Notice =
   | ({ readonly type: 'progress' } & SweepProgress)
   /** A rotation waits until other processes have loaded the new key. */
   | { readonly type: 'waiting'; readonly readers: number }
+  /** A worker takes part in a run: as the one that drives it, or beside that. */
+  | { readonly type: 'work'; readonly run: number; readonly as: WorkerRole }
   | { readonly type: 'warning'; readonly text: string };
+
+/** What a process can be to a run that others may work on as well. */
+export type WorkerRole = 'driver' | 'helper';
 
 /** Which process drives a run, and whether another that claims to is gone. */
 export interface Driver {

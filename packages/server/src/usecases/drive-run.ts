@@ -23,6 +23,8 @@ export interface SweepOptions {
   readonly allowTriggers: boolean;
   /** How many ranges this process walks at the same time, where the database has ranges; 2 unless told. */
   readonly lanes?: number | null;
+  /** Refuses a run that was begun under another declaration, in the place of beginning it anew. */
+  readonly sameDeclaration?: boolean;
 }
 
 /** One reads and enciphers while the other's rows are being written. */
@@ -202,24 +204,21 @@ function lost(id: number): FieldsealError {
 
 /**
  * A run that was begun under another declaration begins anew: what it has done would otherwise count for columns that it
- * never looked at. Its audit rows tell under which one it was begun; a rotation that the service began tells none.
+ * never looked at.
  */
 async function beginAnewIfOther(
   store: Store,
   { run, fence }: ClaimedRun,
   tables: readonly SweptTable[],
 ): Promise<void> {
-  const last = async (what: string) => {
-    const about = { resourceType: 'sweep_run', resourceId: String(run.id), action: `${run.kind}_${what}`, limit: 1 };
-    return (await store.audit.list(about))[0];
-  };
-  const begun = (await last('restarted')) ?? (await last('started'));
-  const { declaration } = JSON.parse(begun?.details ?? '{}') as { declaration?: string };
-  const now = declarationDigest(tables);
-  if (declaration === undefined || declaration === now) return;
+  const declaration = declarationDigest(tables);
+  if (run.declaration === declaration) return;
   await store.transaction(async (tx) => {
-    if (!(await tx.runs.restart(run.id, fence))) throw lost(run.id);
-    await auditRun(tx, run, 'restarted', { declaration: now });
+    if (run.declaration !== null) {
+      if (!(await tx.runs.restart(run.id, fence))) throw lost(run.id);
+      await auditRun(tx, run, 'restarted', { declaration });
+    }
+    if (!(await tx.runs.update(run.id, fence, { declaration }))) throw lost(run.id);
   });
 }
 
@@ -265,6 +264,9 @@ export async function driveRun(
   options: SweepOptions,
   prepare: (claimed: ClaimedRun) => Promise<KeyringSnapshot>,
 ): Promise<SweepReport> {
+  if (options.sameDeclaration && run.declaration !== null && run.declaration !== declarationDigest(tables)) {
+    throw new FieldsealError('ERR_CONFIG_INVALID', `Run ${run.id} was begun under another declaration than this one.`);
+  }
   const claimed = await claimRun(deps, store, run, options);
   deps.notify({ type: 'run', run: run.id, kind: run.kind, resumed: run.status !== 'pending' });
   // Waiting and counting take longer than a lease as well; a heartbeat that is lost changes nothing: the fence decides.

@@ -9,7 +9,7 @@ const LISTED_RUNS = 20;
 const LISTED_FAILURES = 100;
 
 /** A run as it is shown. */
-export interface RunView extends Omit<Run, 'report' | 'owner' | 'leased' | 'fence'> {
+export interface RunView extends Omit<Run, 'report' | 'owner' | 'leased' | 'fence' | 'solo' | 'declaration'> {
   /** 0 to 100, of the records that there were when the run began. */
   readonly progressPercent: number;
   readonly report: SweepReport | null;
@@ -36,7 +36,15 @@ function reasonToWait(status: RunStatus, errorDetails: string | null): string | 
 
 /** A run as it is shown. */
 export function runView(run: Run, driver: Driver): RunView {
-  const { report, owner: _owner, leased: _leased, fence: _fence, ...shown } = run;
+  const {
+    report,
+    owner: _owner,
+    leased: _leased,
+    fence: _fence,
+    solo: _solo,
+    declaration: _declaration,
+    ...shown
+  } = run;
   const { total, rotated, current, skipped, failed } = run.counts;
   const isOver = run.completedAt !== null && run.status !== 'cancelled' && run.status !== 'failed';
   const done = rotated + current + skipped + failed;

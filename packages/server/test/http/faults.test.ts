@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import { databaseProvider, EncryptionService, Keyring, openKeyring } from 'fieldseal';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
+import { rangesOfNewest, rotatedIn } from '../sweep/ranges-of.js';
 import { configText } from '../with-project.ts';
 import { finishedRotation } from './rotation.ts';
 import { onPostgres, onSqlite, type RunningService, withService } from './with-service.ts';
@@ -28,14 +29,7 @@ test('a service killed with SIGKILL in the middle of a rotation finishes it afte
     const token = await service.token('root', '--admin');
     const { body: key } = await service.request('POST', `${API}/keys`, { token, body: { name: 'k' } });
     const { body } = await service.request('POST', `${API}/rotate`, { token, body: {} });
-    const rotated = () =>
-      project.db(
-        (db) =>
-          db
-            .prepare('SELECT rotated_records FROM encryption_key_rotations WHERE id = ?')
-            .pluck()
-            .get(body.rotation_id) as number,
-      );
+    const rotated = () => project.db((db) => rotatedIn(db.prepare(rangesOfNewest('')).all() as { counts: string }[]));
     while (rotated() === 0) await setTimeout(5);
     await service.end('SIGKILL');
     const met = rotated();

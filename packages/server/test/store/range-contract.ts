@@ -81,6 +81,17 @@ export function rangeContract(name: string, withStore: WithStore): void {
         expect(await store.ranges.claim(id, 'c', 60, ['b'])).toMatchObject({ owner: 'c', fence: fence + 2 });
       }));
 
+    it('tell how far a run is: what later passes rewrote counts once more', () =>
+      withOneStore(withStore, async (store, { execute }) => {
+        const { id, fence } = await begin(store, [range(0), range(1), range(0, { pass: 2 }), range(0, { pass: 3 })]);
+        await store.runs.update(id, fence, { counts: { total: 9, rotated: 0, current: 0, skipped: 0, failed: 0 } });
+        const tally = { total: 5, rotated: 1, current: 1, skipped: 1, failed: 1, held: {} };
+        await execute(`update {t}sweep_ranges set counts = '${JSON.stringify({ a: tally, b: tally })}' where seq = 0`);
+        const counts = { total: 12, rotated: 4, current: 2, skipped: 2, failed: 2 };
+        expect(await store.runs.get(id)).toMatchObject({ counts });
+        expect(await store.runs.list(1)).toMatchObject([{ counts }]);
+      }));
+
     it('that are released can be claimed at once; a late release changes nothing', () =>
       withOneStore(withStore, async (store) => {
         const { id } = await begin(store, [range(0)]);

@@ -7,6 +7,7 @@ import { databaseProvider, EncryptionService, openKeyring } from 'fieldseal';
 import { expect, it } from 'vitest';
 import { withProject } from '../with-project.js';
 import { CUSTOMERS_CONFIG, customersSql } from './customers.js';
+import { rangesOfNewest, rotatedIn } from './ranges-of.js';
 
 const ROWS = 12_000; // Less than 1 MB of plaintext, and more than 2 MB of tokens.
 const RECORDS = ROWS + (ROWS * 9) / 10;
@@ -38,7 +39,7 @@ it('a sweep of SQLite on a full disk stops where it is, and goes on when there i
           message: 'The database disk/app.db has no room left on its disk (SQLITE_FULL).',
         },
       ]);
-      const before = read((db) => db.prepare('SELECT rotated_records FROM encryption_key_rotations').pluck().get());
+      const before = read((db) => rotatedIn(db.prepare(rangesOfNewest('')).all() as { counts: string }[]));
       const tokens = read((db) =>
         db.prepare("SELECT count(*) + count(email) FROM customers WHERE phone LIKE 'gAAAA%'").pluck().get(),
       );

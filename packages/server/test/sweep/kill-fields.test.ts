@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { blindIndex, codecs, defineModel, encrypted, type Model, Table } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
+import { rangesOfNewest, rotatedIn } from './ranges-of.js';
 import { FIELDS_PROJECTS, type FieldsProject } from './with-fields-project.js';
 
 const ROWS = 2500;
@@ -33,10 +34,7 @@ async function kill(place: FieldsProject, delayMs: number, ...args: string[]): P
   await setTimeout(delayMs);
   child.kill('SIGKILL');
   await ended;
-  const [run] = await place.query(
-    `SELECT rotated_records AS n FROM ${place.own}encryption_key_rotations ORDER BY id DESC LIMIT 1`,
-  );
-  return Number(run?.['n']);
+  return rotatedIn(await place.query(rangesOfNewest(place.own)));
 }
 
 describe.each(FIELDS_PROJECTS)('killed with SIGKILL again and again on %s', (_name, withPlace) => {

@@ -4,6 +4,7 @@ import { databaseProvider, EncryptionService, type Keyring, openKeyring } from '
 import { expect, test } from 'vitest';
 import { type Project, withProject } from '../with-project.ts';
 import { CUSTOMERS_CONFIG, customersSql } from './customers.ts';
+import { rangesOfNewest, rotatedIn } from './ranges-of.ts';
 
 const ROWS = 16_000;
 const RECORDS = ROWS + (ROWS * 9) / 10;
@@ -24,15 +25,15 @@ function randomFrom(seed: number): () => number {
 function checkpoint(project: Project) {
   return project.db((db) => {
     const run = db
-      .prepare(
-        'SELECT id, rotation_status AS status, pass, rotated_records AS rotated FROM encryption_key_rotations WHERE kind = ?',
-      )
+      .prepare('SELECT id, rotation_status AS status, pass FROM encryption_key_rotations WHERE kind = ?')
       .get('rotate');
+    const rotated = rotatedIn(db.prepare(rangesOfNewest('')).all() as { counts: string }[]);
     const ranges = db
       .prepare("SELECT pass, cursor, state FROM sweep_ranges WHERE table_name = 'customers' ORDER BY id DESC LIMIT 1")
       .get();
     return {
-      ...(run as { status: string; rotated: number } | undefined),
+      ...(run as { status: string } | undefined),
+      rotated,
       range: ranges as { cursor: string | null } | undefined,
     };
   });

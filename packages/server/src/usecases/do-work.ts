@@ -1,0 +1,61 @@
+/** Taking part in one run, and what to make of a fault. */
+import { FieldsealError, isFieldsealError } from 'fieldseal';
+import type { Dependencies } from './dependencies.js';
+import type { SweepOptions, SweepReport } from './drive-run.js';
+import { failRun, isForPerson, isPassingFault } from './fail-run.js';
+import type { Work } from './find-work.js';
+import { helpRun } from './help-run.js';
+import { resumeRun } from './resume-run.js';
+
+/** After a fault that passes, and where this process has not what it takes: others may have changed something. */
+const RETRY_MS = 5_000;
+const REFUSED_MS = 60_000;
+
+/** What came of it. */
+export interface WorkDone {
+  /** Of a run that was driven to its end. */
+  readonly report: SweepReport | null;
+  readonly error: FieldsealError | null;
+  /** How long the same had better not be tried again, in milliseconds. */
+  readonly avoidMs: number;
+}
+
+/** How a process takes part. */
+export interface WorkOptions {
+  /** As in {@link SweepOptions}. */
+  readonly lanes: number | null;
+  /**
+   * Whether rotations are this process's own business, as they are the service's: one that was begun under another
+   * declaration begins anew, and one that cannot go on by itself is failed, so that it is in nobody's way. Else it is left to
+   * others, as every other run is.
+   */
+  readonly ownsRotations: boolean;
+}
+
+/** Drives the run, or helps with it. Nothing is thrown. */
+export async function doWork(deps: Dependencies, { run, as }: Work, options: WorkOptions): Promise<WorkDone> {
+  const { lanes, ownsRotations } = options;
+  const isOwn = ownsRotations && run.kind === 'rotate';
+  const sweep: SweepOptions = {
+    dryRun: false,
+    maxRowsPerSecond: null,
+    allowTriggers: false,
+    lanes,
+    sameDeclaration: !isOwn,
+  };
+  try {
+    if (as === 'driver') return { report: await resumeRun(deps, run.id, sweep), error: null, avoidMs: 0 };
+    const helped = await helpRun(deps, run.id, sweep);
+    return { report: null, error: null, avoidMs: helped ? 0 : REFUSED_MS };
+  } catch (caught) {
+    const reason = caught instanceof Error ? caught.name : 'unknown';
+    const error = isFieldsealError(caught)
+      ? caught
+      : new FieldsealError('ERR_INTERNAL', `A fault of Fieldseal itself: ${reason}.`);
+    if (isPassingFault(error.code)) return { report: null, error, avoidMs: RETRY_MS };
+    const fails = isOwn && as === 'driver' && !isForPerson(error.code);
+    // Whoever asks for its status learns why; left as it is, the run would be in the way of every other.
+    if (fails) await failRun(deps, run.id, error).catch(() => {});
+    return { report: null, error, avoidMs: as === 'driver' ? Number.POSITIVE_INFINITY : REFUSED_MS };
+  }
+}

@@ -1,0 +1,57 @@
+/** What a process that offers its help can do now, across all runs. */
+import type { Run, Store } from '../store/store.js';
+import { goneWorkers } from '../sweep/range-lanes.js';
+import type { Driver, WorkerRole } from './dependencies.js';
+import { isDriven } from './list-runs.js';
+
+/** A run, and what to be to it. */
+export interface Work {
+  readonly run: Run;
+  readonly as: WorkerRole;
+}
+
+/**
+ * Whether the run is to be driven by whoever is there. Rotations are as soon as they are asked for; other runs only after
+ * they have begun, for whoever began them drives them. How fast one may go that was begun with a limit, only people know.
+ */
+function isToBeDriven(run: Run, driver: Driver): boolean {
+  if (isDriven(run, driver)) return false;
+  return run.status === 'pending' ? run.kind === 'rotate' : run.status === 'in_progress' && !run.solo;
+}
+
+/** Work that is left out for a while. */
+export class AvoidedWork {
+  readonly #until = new Map<string, number>();
+
+  add({ run, as }: Work, milliseconds: number): void {
+    this.#until.set(`${run.id} ${as}`, performance.now() + milliseconds);
+  }
+
+  has({ run, as }: Work): boolean {
+    return (this.#until.get(`${run.id} ${as}`) ?? 0) > performance.now();
+  }
+
+  /** Somebody asked for the run anew. */
+  forget(run: number): void {
+    for (const as of ['driver', 'helper']) this.#until.delete(`${run} ${as}`);
+  }
+}
+
+/**
+ * The first run that nobody drives, or of which a range can be claimed; null when there is none. On SQLite nobody helps: one
+ * writes at a time.
+ */
+export async function findWork(store: Store, driver: Driver, isAvoided: (work: Work) => boolean): Promise<Work | null> {
+  for (const run of await store.runs.unfinished()) {
+    const driving: Work = { run, as: 'driver' };
+    if (isToBeDriven(run, driver)) {
+      if (!isAvoided(driving)) return driving;
+      continue;
+    }
+    const helping: Work = { run, as: 'helper' };
+    const isShared = store.dialect === 'postgres' && run.status === 'in_progress' && !run.solo;
+    if (!isShared || isAvoided(helping)) continue;
+    if (await store.ranges.isClaimable(run.id, await goneWorkers(store, run.id, driver))) return helping;
+  }
+  return null;
+}

@@ -1,0 +1,46 @@
+/** Walking ranges of a run that another process drives. */
+import type { KeyringSnapshot } from 'fieldseal';
+import type { Run } from '../store/store.js';
+import { declarationDigest } from '../sweep/declaration-digest.js';
+import { walkRanges } from '../sweep/range-lanes.js';
+import type { Dependencies } from './dependencies.js';
+import { openedFor, type SweepOptions } from './drive-run.js';
+import { withReadOnlyStore } from './list-runs.js';
+import { openTables } from './open-tables.js';
+import { keysToOpen } from './service.js';
+import { openServiceKeyring } from './service-keyring.js';
+
+/** Whether this process has the key that the run writes under, and as its primary: its ranges are made after that. */
+function hasKey(ring: KeyringSnapshot, { kind, newKeyVersion }: Run): boolean {
+  if (newKeyVersion === null) return true;
+  const key = kind === 'index' ? ring.purposeKey('blind-index') : ring.primary;
+  return key?.version === newKeyVersion;
+}
+
+/**
+ * Walks ranges until none is left to claim. False: this process cannot help, since it has another declaration or other keys
+ * than the one that drives the run.
+ * @throws FieldsealError of the configuration, the preflight, the keys and the database; `ERR_RUN_STOPPED`
+ */
+export async function helpRun(deps: Dependencies, id: number, options: SweepOptions): Promise<boolean> {
+  const before = await withReadOnlyStore(deps, (store) => store.runs.get(id));
+  if (!before) return true;
+  const open = await openTables(deps, {
+    kind: before.kind,
+    ...openedFor(options),
+    ...(before.kind === 'verify' && { allowTriggers: true }),
+    check: (_config, reading) => openServiceKeyring(reading, keysToOpen(deps.keys), false),
+  });
+  try {
+    const { store, tables, lanes } = open;
+    const { ring } = await openServiceKeyring(store, keysToOpen(deps.keys), false);
+    const run = await store.runs.get(id);
+    if (run?.status !== 'in_progress' || run.solo) return true;
+    if (run.declaration !== declarationDigest(tables) || !hasKey(ring, run)) return false;
+    const pace = { stop: deps.stop, maxRowsPerSecond: options.maxRowsPerSecond };
+    await walkRanges(store, id, deps.driver, { kind: run.kind, tables, ring, lanes, pace }, () => {});
+    return true;
+  } finally {
+    await open.close();
+  }
+}

@@ -1,0 +1,56 @@
+/** `worker`: a process that takes part in whatever run there is. */
+import { setTimeout } from 'node:timers/promises';
+import { FieldsealError, isFieldsealError } from 'fieldseal';
+import { openStore } from '../store/open-store.js';
+import type { Dependencies } from './dependencies.js';
+import { doWork } from './do-work.js';
+import { AvoidedWork, findWork, type Work } from './find-work.js';
+
+/** How often it looks: with a lease of 15 s, the work of a worker that was killed is another's within 16 s. */
+const POLL_MS = 1_000;
+
+/**
+ * Drives runs that nobody drives, and helps with those that somebody does, until the process is asked to end: then the batch
+ * under way is finished, and the rest is left to others. A fault is told, and tried again later.
+ * @throws FieldsealError of the store, when it cannot be opened
+ */
+export async function workOnRuns(given: Dependencies, lanes: number | null): Promise<void> {
+  const { target, schema, stop, driver } = given;
+  const ending = new AbortController();
+  const end = () => ending.abort('shutdown');
+  if (stop.aborted) end();
+  stop.addEventListener('abort', end, { once: true });
+  const deps: Dependencies = { ...given, stop: ending.signal };
+  const store = await openStore(target, { schema });
+  const avoided = new AvoidedWork();
+  const lookFor = async (): Promise<Work | null> => {
+    try {
+      return await findWork(store, driver, (work) => avoided.has(work));
+    } catch (error) {
+      deps.notify({ type: 'warning', text: `the database cannot be asked for work: ${told(error).message}` });
+      return null;
+    }
+  };
+  try {
+    while (!ending.signal.aborted) {
+      const work = await lookFor();
+      if (!work) {
+        await setTimeout(POLL_MS, undefined, { signal: ending.signal }).catch(() => {});
+        continue;
+      }
+      const { run, as } = work;
+      deps.notify({ type: 'work', run: run.id, as });
+      const options = { lanes, ownsRotations: false };
+      const { avoidMs, error } = await doWork(deps, work, options);
+      avoided.add(work, avoidMs);
+      if (error && error.code !== 'ERR_RUN_STOPPED')
+        deps.notify({ type: 'warning', text: `run ${run.id}: ${error.message} [${error.code}]` });
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+function told(error: unknown): FieldsealError {
+  return isFieldsealError(error) ? error : new FieldsealError('ERR_INTERNAL', 'A fault of Fieldseal itself.');
+}
