@@ -30,6 +30,14 @@ export interface LaneContext {
   readonly pace: Pace;
 }
 
+/** What is told, and asked, while ranges are walked. */
+export interface RangeEvents {
+  /** The range's counts, after each batch. */
+  onTally(range: SweepRange, tally: Tally): void;
+  /** A range is another's by now. Throws when this process has no part in the run any more. */
+  onLost(): Promise<void>;
+}
+
 /** Which process claims ranges. */
 export interface RangeWorker {
   readonly owner: string;
@@ -57,8 +65,8 @@ export async function goneWorkers(store: Store, runId: number, { isGone }: Range
 }
 
 /**
- * Walks ranges of the run until none is left to be claimed; others may still be at work on some. `onTally` is told of each
- * batch. A range that another has taken over is theirs.
+ * Walks ranges of the run until none is left to be claimed; others may still be at work on some. A range that another has
+ * taken over is theirs.
  * @throws FieldsealError `ERR_RUN_STOPPED` after the batches during which `pace.stop` was aborted, `ERR_RUN_LOST` when the run
  * is not under way any more; the first error of any lane, once all have ended
  */
@@ -67,7 +75,7 @@ export async function walkRanges(
   runId: number,
   worker: RangeWorker,
   context: LaneContext,
-  onTally: (range: SweepRange, tally: Tally) => void,
+  events: RangeEvents,
 ): Promise<void> {
   const failing = new AbortController();
   const stop = AbortSignal.any([context.pace.stop, failing.signal]);
@@ -78,7 +86,7 @@ export async function walkRanges(
         const gone = await goneWorkers(store, runId, worker);
         const range = await store.ranges.claim(runId, worker.owner, LEASE_SECONDS, gone);
         if (!range) return;
-        await walkClaimed(store, range, { ...context, pace: { ...context.pace, stop } }, lane, onTally);
+        await walkClaimed(store, range, { ...context, pace: { ...context.pace, stop } }, lane, events);
       }
     } catch (error) {
       errors.push(error);
@@ -94,7 +102,7 @@ async function walkClaimed(
   range: SweepRange,
   { kind, tables, ring, pace }: LaneContext,
   { database, subjects }: Lane,
-  onTally: (range: SweepRange, tally: Tally) => void,
+  { onTally, onLost }: RangeEvents,
 ): Promise<void> {
   const { id, runId, fence, part, cursor, upper } = range;
   const table = tableNamed(tables, range.tableName);
@@ -117,7 +125,7 @@ async function walkClaimed(
     );
   } catch (error) {
     // Somebody else's by now, or the run is stopped: the next claim tells which.
-    if (isCode(error, 'ERR_RUN_LOST')) return;
+    if (isCode(error, 'ERR_RUN_LOST')) return onLost();
     // The database may be what failed; then the lease runs out.
     await store.ranges.release(id, fence).catch(() => {});
     throw error;

@@ -217,10 +217,11 @@ async function walkPass(
     if (!first) return ranges.map((range) => ({ table: range.tableName, tally: tallyOf(tables, range) }));
     // Where this process takes over: what it counts its rate from.
     tell(first);
-    const walking = walkRanges(store, runId, worker, context, (range, tally) => {
+    const onTally = (range: SweepRange, tally: Tally) => {
       learn(range, tally);
       tell(range);
-    });
+    };
+    const walking = walkRanges(store, runId, worker, context, { onTally, onLost: assertDriver });
     // What others have done shows as well. While the database is away, whoever writes to it finds that out.
     await ticking(walking, async () => void (await look().catch(() => {})));
     if (context.pace.stop.aborted) throw stoppedSweep();

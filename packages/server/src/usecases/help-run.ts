@@ -38,7 +38,8 @@ export async function helpRun(deps: Dependencies, id: number, options: SweepOpti
     if (run?.status !== 'in_progress' || run.solo) return true;
     if (run.declaration !== declarationDigest(tables) || !hasKey(ring, run)) return false;
     const pace = { stop: deps.stop, maxRowsPerSecond: options.maxRowsPerSecond };
-    await walkRanges(store, id, deps.driver, { kind: run.kind, tables, ring, lanes, pace }, () => {});
+    const context = { kind: run.kind, tables, ring, lanes, pace };
+    await walkRanges(store, id, deps.driver, context, { onTally() {}, async onLost() {} });
     return true;
   } finally {
     await open.close();

@@ -21,7 +21,7 @@ export async function workOnRuns(given: Dependencies, lanes: number | null): Pro
   if (stop.aborted) end();
   stop.addEventListener('abort', end, { once: true });
   const deps: Dependencies = { ...given, stop: ending.signal };
-  const store = await openStore(target, { schema });
+  const store = await openStore(target, { schema, mustExist: true });
   const avoided = new AvoidedWork();
   const lookFor = async (): Promise<Work | null> => {
     try {
