@@ -44,7 +44,7 @@ it(
 
       while ((await place.rows("SELECT to_regclass('fieldseal.sweep_ranges')"))[0]?.[0] === null) await setTimeout(20);
 
-    const killed = place.spawn('encrypt', '--concurrency', '1');
+      const killed = place.spawn('encrypt', '--concurrency', '1');
       await hasRange(place, killed.pid);
       // Its run and its range stay its own for as long as the leases last; the rest is free for others.
       killed.kill('SIGSTOP');
