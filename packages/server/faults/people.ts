@@ -1,4 +1,5 @@
 /** Two swept tables: `people`, on whose rows an application works all the while, and `archive`, which nobody else touches. */
+import type { ChildProcess } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { databaseProvider, EncryptionService, openKeyring } from 'fieldseal';
@@ -80,6 +81,11 @@ export class People {
   rotate(rowsPerSecond: number | null): Rotation {
     const limit = rowsPerSecond === null ? [] : ['--max-rows-per-second', String(rowsPerSecond)];
     return new Rotation(this.project.spawn('rotate', '--json', ...limit, { env: this.#env }));
+  }
+
+  /** A process that takes part in whatever run there is. */
+  worker(): ChildProcess {
+    return this.project.spawn('worker', '--json', { env: this.#env });
   }
 
   /** Asks on a connection of its own, since the server may have been away; `OWN.` stands before the service's tables. */
