@@ -104,10 +104,13 @@ export function rangeRepository(db: Kysely<StoreSchema>, dialect: Dialect, clock
       return rows.map(toRange);
     },
 
-    claim(runId, owner, leaseSeconds, gone) {
+    claim(runId, { owner, declaration }, leaseSeconds, gone) {
       return inTransaction(db, async (tx) => {
-        // A stop of the run waits until the claim is there to be fenced off, or the claim finds the run stopped.
-        const run = underWay(tx, runId);
+        // A stop of the run waits until the claim is there to be fenced off, or the claim finds the run stopped. So it is with
+        // one that begins anew under another declaration.
+        const run = underWay(tx, runId)
+          .where('declaration', '=', declaration)
+          .where((row) => row.or([row('solo', '=', sql<boolean>`false`), row('owner', '=', owner)]));
         const found = await (dialect === 'postgres' ? run.forShare() : run).executeTakeFirst();
         if (!found) return null;
         const free = next(tx, runId, found.pass, gone);

@@ -254,10 +254,16 @@ export interface RangeRepository {
   list(runId: number, pass: number): Promise<SweepRange[]>;
   /**
    * Makes `owner` the worker of the next range of the run's present pass that has none, for `leaseSeconds`: one that is open,
-   * whose lease is over, or whose worker is among those `gone`. Null: there is none, or the run is not under way.
+   * whose lease is over, or whose worker is among those `gone`. Null: there is none, or the run is not under way, not under
+   * this `declaration` any more, or `solo` and driven by another.
    */
-  claim(runId: number, owner: string, leaseSeconds: number, gone: readonly string[]): Promise<SweepRange | null>;
-  /** Whether {@link RangeRepository.claim} would find one. */
+  claim(
+    runId: number,
+    worker: { readonly owner: string; readonly declaration: string },
+    leaseSeconds: number,
+    gone: readonly string[],
+  ): Promise<SweepRange | null>;
+  /** Whether {@link RangeRepository.claim} would find one for somebody. */
   isClaimable(runId: number, gone: readonly string[]): Promise<boolean>;
   /** The workers of the run's ranges, their leases over or not. */
   owners(runId: number): Promise<string[]>;

@@ -41,6 +41,8 @@ export interface RangeEvents {
 /** Which process claims ranges. */
 export interface RangeWorker {
   readonly owner: string;
+  /** A digest of the declaration that its tables are of. */
+  readonly declaration: string;
   /** True only for an owner whose process has ended for certain. */
   isGone(owner: string): boolean;
 }
@@ -60,7 +62,11 @@ export function tallyOf(tables: readonly SweptTable[], { tableName, counts }: Sw
 }
 
 /** Workers of the run's ranges whose processes have ended: their leases are not waited for. */
-export async function goneWorkers(store: Store, runId: number, { isGone }: RangeWorker): Promise<string[]> {
+export async function goneWorkers(
+  store: Store,
+  runId: number,
+  { isGone }: Pick<RangeWorker, 'isGone'>,
+): Promise<string[]> {
   return (await store.ranges.owners(runId)).filter(isGone);
 }
 
@@ -84,7 +90,7 @@ export async function walkRanges(
     try {
       while (!stop.aborted) {
         const gone = await goneWorkers(store, runId, worker);
-        const range = await store.ranges.claim(runId, worker.owner, LEASE_SECONDS, gone);
+        const range = await store.ranges.claim(runId, worker, LEASE_SECONDS, gone);
         if (!range) return;
         await walkClaimed(store, range, { ...context, pace: { ...context.pace, stop } }, lane, events);
       }

@@ -2,12 +2,13 @@
 import { FieldsealError, isFieldsealError, type KeyringSnapshot } from 'fieldseal';
 import type { NewRun, Run, RunKind, RunStatus, Store, StoreTransaction } from '../store/store.js';
 import { declarationDigest } from '../sweep/declaration-digest.js';
+import type { RangeWorker } from '../sweep/range-lanes.js';
 import { dryRunPass, type PassContext, type PassesResult, runPasses } from '../sweep/run-passes.js';
 import type { ColumnReport, SweepReport } from '../sweep/sweep-report.js';
 import { countedColumns, type SweptTable } from '../sweep/swept-table.js';
 import { sumCounts, sumHeld } from '../sweep/tally.js';
 import type { FailureReason } from '../sweep/transform.js';
-import type { Dependencies } from './dependencies.js';
+import type { Dependencies, Driver } from './dependencies.js';
 import type { OpenTables } from './open-tables.js';
 
 export type { SweepReport };
@@ -285,6 +286,11 @@ export async function driveRun(
   }
 }
 
+/** How this process claims ranges of these tables. */
+export function workerOf(driver: Driver, tables: readonly SweptTable[]): RangeWorker {
+  return { owner: driver.owner, isGone: (owner) => driver.isGone(owner), declaration: declarationDigest(tables) };
+}
+
 /** What the passes of a run need, put together. */
 export function passContext(
   { stop, notify, driver }: Dependencies,
@@ -301,7 +307,7 @@ export function passContext(
     tables,
     ring,
     lanes,
-    worker: driver,
+    worker: workerOf(driver, tables),
     pace,
     onProgress: (progress) => notify({ type: 'progress', ...progress }),
   };

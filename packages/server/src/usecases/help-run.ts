@@ -1,10 +1,9 @@
 /** Walking ranges of a run that another process drives. */
 import type { KeyringSnapshot } from 'fieldseal';
 import type { Run } from '../store/store.js';
-import { declarationDigest } from '../sweep/declaration-digest.js';
 import { walkRanges } from '../sweep/range-lanes.js';
 import type { Dependencies } from './dependencies.js';
-import { openedFor, type SweepOptions } from './drive-run.js';
+import { openedFor, type SweepOptions, workerOf } from './drive-run.js';
 import { withReadOnlyStore } from './list-runs.js';
 import { openTables } from './open-tables.js';
 import { keysToOpen } from './service.js';
@@ -36,10 +35,11 @@ export async function helpRun(deps: Dependencies, id: number, options: SweepOpti
     const { ring } = await openServiceKeyring(store, keysToOpen(deps.keys), false);
     const run = await store.runs.get(id);
     if (run?.status !== 'in_progress' || run.solo) return true;
-    if (run.declaration !== declarationDigest(tables) || !hasKey(ring, run)) return false;
+    const worker = workerOf(deps.driver, tables);
+    if (run.declaration !== worker.declaration || !hasKey(ring, run)) return false;
     const pace = { stop: deps.stop, maxRowsPerSecond: options.maxRowsPerSecond };
     const context = { kind: run.kind, tables, ring, lanes, pace };
-    await walkRanges(store, id, deps.driver, context, { onTally() {}, async onLost() {} });
+    await walkRanges(store, id, worker, context, { onTally() {}, async onLost() {} });
     return true;
   } finally {
     await open.close();

@@ -7,11 +7,13 @@ function range(seq: number, changed: Partial<NewRange> = {}): NewRange {
   return { pass: 1, seq, tableName: 't', part: 'key', cursor: null, upper: null, ...changed };
 }
 
+const worker = (owner: string, declaration = 'd') => ({ owner, declaration });
+
 /** A run under way with some ranges. */
 async function begin(store: Store, ranges: readonly NewRange[]): Promise<{ id: number; fence: number }> {
   const { id } = await store.runs.create(NEW_RUN);
   const fence = (await store.runs.claim(id, 'driver', 60, false)) as number;
-  await store.runs.update(id, fence, { status: 'in_progress' });
+  await store.runs.update(id, fence, { status: 'in_progress', declaration: 'd' });
   await store.ranges.create(id, fence, ranges);
   return { id, fence };
 }
@@ -50,7 +52,7 @@ export function rangeContract(name: string, withStore: WithStore): void {
       withTwoStores(withStore, async (first, second) => {
         const { id, fence } = await begin(first, [range(0), range(1), range(2), range(0, { pass: 2 })]);
         const claims = await Promise.all(
-          Array.from({ length: 12 }, (_, i) => (i % 2 ? first : second).ranges.claim(id, `w${i}`, 60, [])),
+          Array.from({ length: 12 }, (_, i) => (i % 2 ? first : second).ranges.claim(id, worker(`w${i}`), 60, [])),
         );
         expect(
           claims
@@ -63,22 +65,22 @@ export function rangeContract(name: string, withStore: WithStore): void {
         expect(await first.ranges.isClaimable(id, [])).toBe(false);
         await first.runs.update(id, fence, { pass: 2 });
         expect(await first.ranges.isClaimable(id, [])).toBe(true);
-        expect(await first.ranges.claim(id, 'a', 60, [])).toMatchObject({ pass: 2, seq: 0 });
+        expect(await first.ranges.claim(id, worker('a'), 60, [])).toMatchObject({ pass: 2, seq: 0 });
       }));
 
     it('go to another worker when the lease is over, or the worker is gone, and not before', () =>
       withOneStore(withStore, async (store, { execute }) => {
         const { id } = await begin(store, [range(0)]);
-        const { id: rangeId, fence } = (await store.ranges.claim(id, 'a', 60, [])) ?? { id: -1, fence: -1 };
+        const { id: rangeId, fence } = (await store.ranges.claim(id, worker('a'), 60, [])) ?? { id: -1, fence: -1 };
         expect(await store.ranges.owners(id)).toEqual(['a']);
-        expect(await store.ranges.claim(id, 'b', 60, ['c'])).toBeNull();
+        expect(await store.ranges.claim(id, worker('b'), 60, ['c'])).toBeNull();
         await execute('update {t}sweep_ranges set lease_until = 1');
         expect(await store.ranges.heartbeat(rangeId, fence, 60)).toBe(true);
-        expect(await store.ranges.claim(id, 'b', 60, [])).toBeNull();
+        expect(await store.ranges.claim(id, worker('b'), 60, [])).toBeNull();
         await execute('update {t}sweep_ranges set lease_until = 1');
-        expect(await store.ranges.claim(id, 'b', 60, [])).toMatchObject({ owner: 'b', fence: fence + 1 });
+        expect(await store.ranges.claim(id, worker('b'), 60, [])).toMatchObject({ owner: 'b', fence: fence + 1 });
         expect(await store.ranges.heartbeat(rangeId, fence, 60)).toBe(false);
-        expect(await store.ranges.claim(id, 'c', 60, ['b'])).toMatchObject({ owner: 'c', fence: fence + 2 });
+        expect(await store.ranges.claim(id, worker('c'), 60, ['b'])).toMatchObject({ owner: 'c', fence: fence + 2 });
       }));
 
     it('tell how far a run is: what later passes rewrote counts once more', () =>
@@ -92,13 +94,26 @@ export function rangeContract(name: string, withStore: WithStore): void {
         expect(await store.runs.list(1)).toMatchObject([{ counts }]);
       }));
 
+    it('are claimed only under the declaration that the run is driven under, and by its driver alone if it is solo', () =>
+      withOneStore(withStore, async (store) => {
+        const { id, fence } = await begin(store, [range(0), range(1), range(2)]);
+        expect(await store.ranges.claim(id, worker('a', 'other'), 60, [])).toBeNull();
+        expect(await store.ranges.claim(id, worker('a'), 60, [])).toMatchObject({ seq: 0 });
+        await store.runs.update(id, fence, { solo: true });
+        expect(await store.ranges.claim(id, worker('a'), 60, [])).toBeNull();
+        expect(await store.ranges.claim(id, worker('driver'), 60, [])).toMatchObject({ seq: 1 });
+        await store.runs.update(id, fence, { solo: false, declaration: 'other' });
+        expect(await store.ranges.claim(id, worker('a'), 60, [])).toBeNull();
+        expect(await store.ranges.claim(id, worker('a', 'other'), 60, [])).toMatchObject({ seq: 2 });
+      }));
+
     it('that are released can be claimed at once; a late release changes nothing', () =>
       withOneStore(withStore, async (store) => {
         const { id } = await begin(store, [range(0)]);
-        const first = await store.ranges.claim(id, 'a', 60, []);
+        const first = await store.ranges.claim(id, worker('a'), 60, []);
         await store.ranges.release(first?.id ?? -1, first?.fence ?? -1);
         expect(await store.ranges.list(id, 1)).toMatchObject([{ state: 'open', owner: null }]);
-        const second = await store.ranges.claim(id, 'b', 60, []);
+        const second = await store.ranges.claim(id, worker('b'), 60, []);
         expect(second).toMatchObject({ owner: 'b', fence: 2 });
         await store.ranges.release(first?.id ?? -1, first?.fence ?? -1);
         expect(await store.ranges.list(id, 1)).toMatchObject([{ state: 'running', owner: 'b' }]);
@@ -112,7 +127,7 @@ export function rangeContract(name: string, withStore: WithStore): void {
     ] as const)('of a run that is %s fence their workers off, and nobody claims them', (_, stop) =>
       withOneStore(withStore, async (store) => {
         const { id, fence } = await begin(store, [range(0), range(1)]);
-        const claimed = await store.ranges.claim(id, 'a', 60, []);
+        const claimed = await store.ranges.claim(id, worker('a'), 60, []);
         expect(await stop(store, id, fence)).toBe(true);
         expect(await store.ranges.heartbeat(claimed?.id ?? -1, claimed?.fence ?? -1, 60)).toBe(false);
         expect(await store.ranges.list(id, 1)).toMatchObject([
@@ -120,7 +135,7 @@ export function rangeContract(name: string, withStore: WithStore): void {
           { state: 'open', owner: null, fence: 0 },
         ]);
         expect(await store.ranges.isClaimable(id, [])).toBe(false);
-        expect(await store.ranges.claim(id, 'b', 60, [])).toBeNull();
+        expect(await store.ranges.claim(id, worker('b'), 60, [])).toBeNull();
       }),
     );
   });

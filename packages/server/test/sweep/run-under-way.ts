@@ -48,11 +48,11 @@ export async function beginRun(
     initiatedBy: 'cli',
   });
   const fence = (await store.runs.claim(runId, 'driver', 60, false)) as number;
-  await store.runs.update(runId, fence, { status: 'in_progress' });
+  await store.runs.update(runId, fence, { status: 'in_progress', declaration: 'd' });
   await store.ranges.create(runId, fence, [
     { pass: 1, seq: 0, tableName: 't', part: 'key', cursor: null, upper: null },
   ]);
-  const range = (await store.ranges.claim(runId, 'driver', 60, [])) as SweepRange;
+  const range = (await store.ranges.claim(runId, { owner: 'driver', declaration: 'd' }, 60, [])) as SweepRange;
   return {
     run: {
       ...keys,
