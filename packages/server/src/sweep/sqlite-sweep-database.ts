@@ -4,6 +4,16 @@ import { FieldsealError, type Stored } from 'fieldseal';
 import { databaseError } from '../store/database-error.js';
 import { describeRowKey, type KeyPart, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
+import {
+  batchAtOnce,
+  type Cell,
+  isSuspect,
+  keyExpressions,
+  MOVED_ON,
+  nullKeyCondition,
+  PLACEHOLDERS,
+  SqliteBatchWrite,
+} from './sqlite-batch-write.js';
 import type { BatchWork, Checkpoint, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
 import { contextOf, planOf, ReadRow, recordsOf } from './swept-row.js';
 import { type SweptTable, sweptColumns } from './swept-table.js';
@@ -12,17 +22,6 @@ import { InvalidText, type StoredValue } from './transform.js';
 
 /** A range is its worker's for 15 seconds after each batch. */
 const LEASE = "lease_until = cast(unixepoch('now', 'subsec') * 1000 as integer) + 15000";
-const REPLACEMENT = '\ufffd';
-
-/** A key part as a parameter: text goes in as its bytes and becomes text inside the database. */
-const PLACEHOLDERS: Readonly<Record<KeyPart['type'], string>> = {
-  integer: '?',
-  real: '?',
-  text: 'CAST(? AS TEXT)',
-  blob: '?',
-};
-
-type Cell = string | Buffer | bigint | number | null;
 
 /** Over an open file; its owner closes that by `close()`. */
 export class SqliteSweepDatabase implements SweepDatabase {
@@ -32,11 +31,13 @@ export class SqliteSweepDatabase implements SweepDatabase {
   readonly hasRanges = false;
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement<unknown[], Cell[]>>();
+  readonly #batchWrite: SqliteBatchWrite;
   /** The guarded write of each shape of row. */
   readonly #writes = new Map<SweptTable, Map<string, Database.Statement<unknown[], Cell[]>>>();
 
   constructor(db: Database.Database) {
     this.#db = db;
+    this.#batchWrite = new SqliteBatchWrite(db);
   }
 
   canStore(): boolean {
@@ -73,21 +74,35 @@ export class SqliteSweepDatabase implements SweepDatabase {
   ): Tally {
     // The cryptography happens here, before the lock is taken.
     const planned = planOf(rows, work);
-    // Counted in a copy: a transaction that fails leaves the counts where the checkpoint is.
-    const tally = structuredClone(checkpoint.tally);
-    const transaction = this.#db.transaction(() => {
-      const hasTriggers = this.#hasTriggers(table);
-      for (const { row, work: first } of planned) {
-        const done = this.#write(table, part, row, first) ? { row, work: first } : this.#again(table, part, row, work);
-        if (!done) continue; // Deleted since it was read: no record of this run.
-        if (hasTriggers) this.#assertStored(table, part, done.row, done.work);
-        done.work.count(tally);
-        for (const failure of done.work.failures) this.#recordFailure(table, done.row, failure, checkpoint.runId);
+    const together = batchAtOnce(planned);
+    const write = (isTogether: boolean) => {
+      // Counted in a copy: a transaction that fails leaves the counts where the checkpoint is.
+      const tally = structuredClone(checkpoint.tally);
+      const transaction = this.#db.transaction(() => {
+        const hasTriggers = this.#hasTriggers(table);
+        const isWritten =
+          isTogether && together !== null && !hasTriggers && this.#batchWrite.write(table, part, together);
+        for (const { row, work: first } of planned) {
+          const done =
+            isWritten || this.#write(table, part, row, first) ? { row, work: first } : this.#again(table, part, row, work);
+          if (!done) continue; // Deleted since it was read: no record of this run.
+          if (hasTriggers) this.#assertStored(table, part, done.row, done.work);
+          done.work.count(tally);
+          for (const failure of done.work.failures) this.#recordFailure(table, done.row, failure, checkpoint.runId);
+        }
+        this.#checkpoint(checkpoint, tally);
+      });
+      transaction.immediate();
+      return tally;
+    };
+    return this.guarded(() => {
+      try {
+        return write(true);
+      } catch (error) {
+        if (error !== MOVED_ON) throw error;
+        return write(false);
       }
-      this.#checkpoint(checkpoint, tally);
     });
-    this.guarded(() => transaction.immediate());
-    return tally;
   }
 
   close(): void {
@@ -105,7 +120,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
     const conditions =
       part === 'key'
         ? keys.map((key) => `${key} IS NOT NULL`)
-        : [`(${table.keyColumns.map((key) => `${quoteName(key)} IS NULL`).join(' OR ')})`];
+        : [nullKeyCondition(table)];
     if (cursor) conditions.push(`(${keys.join(', ')}) > (${cursor.map(({ type }) => PLACEHOLDERS[type]).join(', ')})`);
     const sql = `${selectFrom(table, part, columns)} WHERE ${conditions.join(' AND ')} ORDER BY ${keys.join(', ')} LIMIT ?`;
     return this.#statement(sql).all(...(cursor ?? []).map(({ value }) => value), BigInt(limit));
@@ -221,8 +236,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
     const key = keyOf(table, part, cells);
     const values = cells.slice(2 * key.length).map((cell, columnIndex): StoredValue | null => {
       // better-sqlite3 replaces invalid UTF-8, which would lose bytes: such a value is taken as the bytes it is.
-      const isSuspect = typeof cell === 'string' && cell.includes(REPLACEMENT);
-      return isSuspect ? this.#exactText(table, part, key, columnIndex, cell) : cell;
+      return isSuspect(cell) ? this.#exactText(table, part, key, columnIndex, cell) : cell;
     });
     return new ReadRow({ key, values }, (row) => contextOf(table, part, row.key, row.values));
   }
@@ -249,10 +263,6 @@ function storageClass(value: string | Uint8Array | bigint | number): string {
   if (typeof value === 'string') return 'text';
   if (value instanceof Uint8Array) return 'blob';
   return typeof value === 'bigint' ? 'integer' : 'real';
-}
-
-function keyExpressions(table: SweptTable, part: RangePart): string[] {
-  return part === 'key' ? table.keyColumns.map(quoteName) : [table.rowidName as string];
 }
 
 /** The key stands first in a row, each part as its type and its value. */
