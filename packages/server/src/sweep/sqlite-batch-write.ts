@@ -30,24 +30,13 @@ const LEAST_CHANGED = 0.5;
 /** Thrown when a row is not as it was read. */
 export const MOVED_ON = new Error('a row of the batch moved on since it was read');
 
-/** A row as the statement is to meet it. */
-interface ExpectedRow {
-  readonly key: readonly Cell[];
-  /** As read, in each swept column. */
-  readonly values: readonly Cell[];
-  /** To be written, in each of the written columns. */
-  readonly written: readonly Cell[];
-  readonly isChanged: boolean;
-}
-
 /** A batch that one statement can write. */
 export interface BatchAtOnce {
-  readonly rows: readonly ExpectedRow[];
-  readonly changed: readonly ExpectedRow[];
+  readonly rows: readonly PlannedRow[];
+  /** Those of them that change. */
+  readonly changed: readonly PlannedRow[];
   /** The columns that the statement writes, by their places among the swept ones. */
   readonly columnIndexes: readonly number[];
-  readonly from: RowKey;
-  readonly to: RowKey;
 }
 
 /** What stands for a key in SQL: its columns, or the name of the rowid. */
@@ -60,47 +49,37 @@ export function isSuspect(cell: unknown): cell is string {
   return typeof cell === 'string' && cell.includes(REPLACEMENT);
 }
 
-function keyCell({ type, value }: KeyPart): Cell {
-  return type === 'text' ? value.toString('utf8') : value;
-}
-
 /**
- * Rows in the order of their keys for one statement; null where that cannot compare a row by bytes and storage class, or
+ * Rows in the order of their keys for one statement; null where that could not compare a row by bytes and storage class, or
  * where too few of the rows change.
  */
-export function batchAtOnce(planned: readonly PlannedRow[]): BatchAtOnce | null {
-  const changed = planned.filter(({ work }) => work.changes.length > 0);
-  if (changed.length === 0 || changed.length < LEAST_CHANGED * planned.length) return null;
-  const columnIndexes = [...new Set(changed.flatMap(({ work }) => work.changes.map(({ columnIndex }) => columnIndex)))];
-  const rows: ExpectedRow[] = [];
-  for (const { row, work } of planned) {
-    const key = row.key.map(keyCell);
-    if (key.some(isSuspect) || row.values.some(isInexact)) return null;
-    const values = row.values as readonly Cell[];
-    const written = columnIndexes.map((columnIndex) => {
-      const change = work.changes.find((one) => one.columnIndex === columnIndex);
-      return change ? (change.value as Cell) : (values[columnIndex] as Cell);
-    });
-    rows.push({ key, values, written, isChanged: work.changes.length > 0 });
-  }
-  const [first, last] = [planned[0], planned.at(-1)] as [PlannedRow, PlannedRow];
-  const expected = rows.filter(({ isChanged }) => isChanged);
-  return { rows, changed: expected, columnIndexes, from: first.row.key, to: last.row.key };
+export function batchAtOnce(rows: readonly PlannedRow[]): BatchAtOnce | null {
+  const changed = rows.filter(({ work }) => work.changes.length > 0);
+  if (changed.length === 0 || changed.length < LEAST_CHANGED * rows.length) return null;
+  const isExact = ({ row: { key, values } }: PlannedRow) =>
+    !values.some((value) => value instanceof InvalidText || isSuspect(value)) &&
+    !key.some(({ type, value }) => type === 'text' && isSuspect(value.toString('utf8')));
+  if (!rows.every(isExact)) return null;
+  const columnIndexes = new Set<number>();
+  for (const { work } of changed) for (const { columnIndex } of work.changes) columnIndexes.add(columnIndex);
+  return { rows, changed, columnIndexes: [...columnIndexes] };
 }
 
-function isInexact(value: StoredValue | null): boolean {
-  return value instanceof InvalidText || isSuspect(value);
-}
-
-/** Whether a column holds what was read: storage class and bytes. */
-function isSame(cell: Cell, expected: Cell): boolean {
+/** Whether a cell holds what was read: storage class and bytes. */
+function isSame(cell: Cell, expected: StoredValue | null): boolean {
   return Buffer.isBuffer(expected) ? Buffer.isBuffer(cell) && cell.equals(expected) : cell === expected;
+}
+
+function isSamePart(cell: Cell, { type, value }: KeyPart): boolean {
+  return isSame(cell, type === 'text' ? value.toString('utf8') : value);
 }
 
 /** The statement and its functions, on one connection. */
 export class SqliteBatchWrite {
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement<unknown[]>>();
+  /** The functions that make new values, by name. */
+  readonly #setters = new Set<string>();
   readonly #isUtf8: boolean;
   #batch: BatchAtOnce | null = null;
   /** How many rows the condition has met. */
@@ -112,10 +91,8 @@ export class SqliteBatchWrite {
     this.#db = db;
     // Two texts of UTF-16 that are not well-formed can come out as the same.
     this.#isUtf8 = db.pragma('encoding', { simple: true }) === 'UTF-8';
-    db.function(
-      'fieldseal_is_changed',
-      { varargs: true, safeIntegers: true, directOnly: true },
-      (...key: unknown[]) => (this.#isChanged(key as Cell[]) ? 1 : 0),
+    db.function('fieldseal_is_changed', { varargs: true, safeIntegers: true, directOnly: true }, (...key: unknown[]) =>
+      this.#isChanged(key as Cell[]) ? 1 : 0,
     );
   }
 
@@ -130,9 +107,10 @@ export class SqliteBatchWrite {
     this.#met = 0;
     this.#set = batch.columnIndexes.map(() => 0);
     try {
-      const { changes } = this.#statement(table, part, batch).run(
-        ...[...batch.from, ...batch.to].map(({ value }) => value),
-      );
+      const [first, last] = [batch.rows[0], batch.rows.at(-1)] as [PlannedRow, PlannedRow];
+      const [from, to] = [first.row.key, last.row.key];
+      const statement = this.#statement(table, part, batch, from, to);
+      const { changes } = statement.run(...[...from, ...to].map(({ value }) => value));
       const areAllMet = batch.changed.length === batch.rows.length || this.#met === batch.rows.length;
       if (!areAllMet || changes !== batch.changed.length) throw MOVED_ON;
     } finally {
@@ -141,19 +119,25 @@ export class SqliteBatchWrite {
     return true;
   }
 
-  #statement(table: SweptTable, part: RangePart, batch: BatchAtOnce): Database.Statement<unknown[]> {
+  #statement(
+    table: SweptTable,
+    part: RangePart,
+    { rows, changed, columnIndexes }: BatchAtOnce,
+    from: RowKey,
+    to: RowKey,
+  ): Database.Statement<unknown[]> {
     const columns = sweptColumns(table).map(quoteName);
     const keys = keyExpressions(table, part);
     // The first of the written columns compares all that was read, the others the key alone.
-    const set = batch.columnIndexes.map((columnIndex, place) => {
+    const set = columnIndexes.map((columnIndex, place) => {
       const compared = place === 0 ? [...keys, ...columns] : keys;
       return `${columns[columnIndex]} = ${this.#setter(place)}(${compared.join(', ')})`;
     });
     const bound = (key: RowKey) => `(${key.map(({ type }) => PLACEHOLDERS[type]).join(', ')})`;
     const conditions = [
-      `(${keys.join(', ')}) >= ${bound(batch.from)} AND (${keys.join(', ')}) <= ${bound(batch.to)}`,
+      `(${keys.join(', ')}) >= ${bound(from)} AND (${keys.join(', ')}) <= ${bound(to)}`,
       ...(part === 'key' ? [] : [nullKeyCondition(table)]),
-      ...(batch.changed.length < batch.rows.length ? [`fieldseal_is_changed(${keys.join(', ')})`] : []),
+      ...(changed.length < rows.length ? [`fieldseal_is_changed(${keys.join(', ')})`] : []),
     ];
     const sql = `UPDATE ${quoteName(table.name)} SET ${set.join(', ')} WHERE ${conditions.join(' AND ')}`;
     let statement = this.#statements.get(sql);
@@ -174,26 +158,34 @@ export class SqliteBatchWrite {
     }
     return name;
   }
-  readonly #setters = new Set<string>();
 
-  #isChanged(key: readonly Cell[]): boolean {
-    const row = this.#batch?.rows[this.#met++];
-    if (!row?.key.every((cell, i) => isSame(key[i] as Cell, cell))) throw MOVED_ON;
-    return row.isChanged;
+  /** Whether the row that comes next is to be written. */
+  #isChanged(cells: readonly Cell[]): boolean {
+    const planned = this.#batch?.rows[this.#met++];
+    if (!planned?.row.key.every((part, i) => isSamePart(cells[i] as Cell, part))) throw MOVED_ON;
+    return planned.work.changes.length > 0;
   }
 
-  /** @param cells the key, and behind it what stands in the swept columns where that is to be compared */
+  /**
+   * The new value of a written column in the changed row that comes next.
+   * @param cells the key, and behind it what stands in the swept columns where that is to be compared
+   */
   #next(place: number, cells: readonly Cell[]): Cell {
+    const batch = this.#batch;
     const at = this.#set[place] as number;
     this.#set[place] = at + 1;
-    const row = this.#batch?.changed[at];
-    if (!row) throw MOVED_ON;
-    const { key, values, written } = row;
-    for (let i = 0; i < key.length; i++) if (!isSame(cells[i] as Cell, key[i] as Cell)) throw MOVED_ON;
-    for (let i = key.length; i < cells.length; i++) {
-      if (!isSame(cells[i] as Cell, values[i - key.length] as Cell)) throw MOVED_ON;
+    const planned = batch?.changed[at];
+    if (!batch || !planned) throw MOVED_ON;
+    const { key, values } = planned.row;
+    for (let i = 0; i < cells.length; i++) {
+      const cell = cells[i] as Cell;
+      const part = key[i];
+      if (!(part ? isSamePart(cell, part) : isSame(cell, values[i - key.length] as StoredValue | null))) throw MOVED_ON;
     }
-    return written[place] as Cell;
+    const columnIndex = batch.columnIndexes[place] as number;
+    // A column that only other rows of the batch change keeps its value.
+    const change = planned.work.changes.find((one) => one.columnIndex === columnIndex);
+    return (change ? change.value : values[columnIndex]) as Cell;
   }
 }
 

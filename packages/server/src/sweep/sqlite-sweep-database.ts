@@ -47,8 +47,9 @@ export class SqliteSweepDatabase implements SweepDatabase {
   /** Ranges have no end here: a table is one. */
   read(table: SweptTable, part: RangePart, cursor: RowKey | null, _upper: null, limit: number): SweptRow[] {
     const columns = sweptColumns(table).map(quoteName);
+    const context = contextWith(table, part);
     return this.guarded(() =>
-      this.#next(table, part, columns, cursor, limit).map((cells) => this.#toRow(table, part, cells)),
+      this.#next(table, part, columns, cursor, limit).map((cells) => this.#toRow(table, part, cells, context)),
     );
   }
 
@@ -84,7 +85,9 @@ export class SqliteSweepDatabase implements SweepDatabase {
           isTogether && together !== null && !hasTriggers && this.#batchWrite.write(table, part, together);
         for (const { row, work: first } of planned) {
           const done =
-            isWritten || this.#write(table, part, row, first) ? { row, work: first } : this.#again(table, part, row, work);
+            isWritten || this.#write(table, part, row, first)
+              ? { row, work: first }
+              : this.#again(table, part, row, work);
           if (!done) continue; // Deleted since it was read: no record of this run.
           if (hasTriggers) this.#assertStored(table, part, done.row, done.work);
           done.work.count(tally);
@@ -117,10 +120,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
     limit: number,
   ): Cell[][] {
     const keys = keyExpressions(table, part);
-    const conditions =
-      part === 'key'
-        ? keys.map((key) => `${key} IS NOT NULL`)
-        : [nullKeyCondition(table)];
+    const conditions = part === 'key' ? keys.map((key) => `${key} IS NOT NULL`) : [nullKeyCondition(table)];
     if (cursor) conditions.push(`(${keys.join(', ')}) > (${cursor.map(({ type }) => PLACEHOLDERS[type]).join(', ')})`);
     const sql = `${selectFrom(table, part, columns)} WHERE ${conditions.join(' AND ')} ORDER BY ${keys.join(', ')} LIMIT ?`;
     return this.#statement(sql).all(...(cursor ?? []).map(({ value }) => value), BigInt(limit));
@@ -232,13 +232,14 @@ export class SqliteSweepDatabase implements SweepDatabase {
     }
   }
 
-  #toRow(table: SweptTable, part: RangePart, cells: readonly Cell[]): SweptRow {
+  #toRow(table: SweptTable, part: RangePart, cells: readonly Cell[], context = contextWith(table, part)): SweptRow {
     const key = keyOf(table, part, cells);
-    const values = cells.slice(2 * key.length).map((cell, columnIndex): StoredValue | null => {
+    const values: (StoredValue | null)[] = cells.slice(2 * key.length);
+    for (const [columnIndex, cell] of values.entries()) {
       // better-sqlite3 replaces invalid UTF-8, which would lose bytes: such a value is taken as the bytes it is.
-      return isSuspect(cell) ? this.#exactText(table, part, key, columnIndex, cell) : cell;
-    });
-    return new ReadRow({ key, values }, (row) => contextOf(table, part, row.key, row.values));
+      if (isSuspect(cell)) values[columnIndex] = this.#exactText(table, part, key, columnIndex, cell);
+    }
+    return new ReadRow({ key, values }, context);
   }
 
   #exactText(table: SweptTable, part: RangePart, key: RowKey, columnIndex: number, text: string): StoredValue {
@@ -265,15 +266,26 @@ function storageClass(value: string | Uint8Array | bigint | number): string {
   return typeof value === 'bigint' ? 'integer' : 'real';
 }
 
-/** The key stands first in a row, each part as its type and its value. */
+/** What makes the context of a row that was read. */
+function contextWith(table: SweptTable, part: RangePart) {
+  return ({ key, values }: Pick<SweptRow, 'key' | 'values'>) => contextOf(table, part, key, values);
+}
+
+/** The key stands first in a row, each part as its value and, of text, the bytes of that. */
 function keyOf(table: SweptTable, part: RangePart, cells: readonly Cell[]): RowKey {
-  return keyExpressions(table, part).map((_, i) => ({ type: cells[2 * i], value: cells[2 * i + 1] }) as KeyPart);
+  return keyExpressions(table, part).map((_, i): KeyPart => {
+    const value = cells[2 * i];
+    if (typeof value === 'bigint') return { type: 'integer', value };
+    if (typeof value === 'number') return { type: 'real', value };
+    if (typeof value === 'string') return { type: 'text', value: cells[2 * i + 1] as Buffer };
+    return { type: 'blob', value: value as Buffer };
+  });
 }
 
 function selectFrom(table: SweptTable, part: RangePart, columns: readonly string[]): string {
   const keys = keyExpressions(table, part).flatMap((key) => [
-    `typeof(${key})`,
-    `CASE typeof(${key}) WHEN 'text' THEN CAST(${key} AS BLOB) ELSE ${key} END`,
+    key,
+    `CASE typeof(${key}) WHEN 'text' THEN CAST(${key} AS BLOB) END`,
   ]);
   return `SELECT ${[...keys, ...columns].join(', ')} FROM ${quoteName(table.name)}`;
 }
