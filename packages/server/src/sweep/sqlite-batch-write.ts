@@ -162,7 +162,9 @@ export class SqliteBatchWrite {
   /** Whether the row that comes next is to be written. */
   #isChanged(cells: readonly Cell[]): boolean {
     const planned = this.#batch?.rows[this.#met++];
-    if (!planned?.row.key.every((part, i) => isSamePart(cells[i] as Cell, part))) throw MOVED_ON;
+    if (!planned) throw MOVED_ON;
+    const { key } = planned.row;
+    for (let i = 0; i < key.length; i++) if (!isSamePart(cells[i] as Cell, key[i] as KeyPart)) throw MOVED_ON;
     return planned.work.changes.length > 0;
   }
 
@@ -183,9 +185,9 @@ export class SqliteBatchWrite {
       if (!(part ? isSamePart(cell, part) : isSame(cell, values[i - key.length] as StoredValue | null))) throw MOVED_ON;
     }
     const columnIndex = batch.columnIndexes[place] as number;
+    for (const change of planned.work.changes) if (change.columnIndex === columnIndex) return change.value as Cell;
     // A column that only other rows of the batch change keeps its value.
-    const change = planned.work.changes.find((one) => one.columnIndex === columnIndex);
-    return (change ? change.value : values[columnIndex]) as Cell;
+    return values[columnIndex] as Cell;
   }
 }
 

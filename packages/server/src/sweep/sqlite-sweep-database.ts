@@ -59,11 +59,22 @@ export class SqliteSweepDatabase implements SweepDatabase {
     cursor: RowKey | null,
     limit: number,
   ): { records: number; last: RowKey } | null {
-    const records = recordsOf(table, quoteName);
-    const rows = this.guarded(() => this.#next(table, part, [records], cursor, limit));
-    const last = rows.at(-1);
-    if (!last) return null;
-    return { records: rows.reduce((sum, cells) => sum + Number(cells.at(-1)), 0), last: keyOf(table, part, last) };
+    const rows = this.#behind(table, part, cursor);
+    const keys = keyExpressions(table, part).join(', ');
+    // The last key of as many rows, and no row of another moment: both questions read one state of the file.
+    const transaction = this.#db.transaction(() => {
+      const counted = `SELECT ${recordsOf(table, quoteName)} AS records FROM ${rows.sql} ORDER BY ${keys} LIMIT ?`;
+      const sums = this.#statement(`SELECT count(*), sum(records) FROM (${counted})`).get(
+        ...rows.parameters,
+        BigInt(limit),
+      );
+      const [found, records] = sums as [bigint, bigint | null];
+      if (found === 0n) return null;
+      const lastKey = `${selectKey(table, part)} FROM ${rows.sql} ORDER BY ${keys} LIMIT 1 OFFSET ?`;
+      const last = this.#statement(lastKey).get(...rows.parameters, found - 1n) as Cell[];
+      return { records: Number(records), last: keyOf(last, keyLength(table, part)) };
+    });
+    return this.guarded(() => transaction());
   }
 
   commit(
@@ -119,11 +130,21 @@ export class SqliteSweepDatabase implements SweepDatabase {
     cursor: RowKey | null,
     limit: number,
   ): Cell[][] {
+    const rows = this.#behind(table, part, cursor);
+    const keys = keyExpressions(table, part).join(', ');
+    const sql = `${[selectKey(table, part), ...columns].join(', ')} FROM ${rows.sql} ORDER BY ${keys} LIMIT ?`;
+    return this.#statement(sql).all(...rows.parameters, BigInt(limit));
+  }
+
+  /** The rows behind a cursor, as SQL from the table's name on. */
+  #behind(table: SweptTable, part: RangePart, cursor: RowKey | null): { sql: string; parameters: unknown[] } {
     const keys = keyExpressions(table, part);
     const conditions = part === 'key' ? keys.map((key) => `${key} IS NOT NULL`) : [nullKeyCondition(table)];
     if (cursor) conditions.push(`(${keys.join(', ')}) > (${cursor.map(({ type }) => PLACEHOLDERS[type]).join(', ')})`);
-    const sql = `${selectFrom(table, part, columns)} WHERE ${conditions.join(' AND ')} ORDER BY ${keys.join(', ')} LIMIT ?`;
-    return this.#statement(sql).all(...(cursor ?? []).map(({ value }) => value), BigInt(limit));
+    return {
+      sql: `${quoteName(table.name)} WHERE ${conditions.join(' AND ')}`,
+      parameters: (cursor ?? []).map(({ value }) => value),
+    };
   }
 
   /**
@@ -132,7 +153,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
    */
   #again(table: SweptTable, part: RangePart, { key }: SweptRow, work: BatchWork) {
     const columns = sweptColumns(table).map(quoteName);
-    const sql = `${selectFrom(table, part, columns)} WHERE ${keyCondition(table, part, key)}`;
+    const sql = `${[selectKey(table, part), ...columns].join(', ')} FROM ${quoteName(table.name)} WHERE ${keyCondition(table, part, key)}`;
     const cells = this.#statement(sql).get(...key.map(({ value }) => value));
     if (!cells) return null;
     const row = this.#toRow(table, part, cells);
@@ -233,11 +254,12 @@ export class SqliteSweepDatabase implements SweepDatabase {
   }
 
   #toRow(table: SweptTable, part: RangePart, cells: readonly Cell[], context = contextWith(table, part)): SweptRow {
-    const key = keyOf(table, part, cells);
+    const key = keyOf(cells, keyLength(table, part));
     const values: (StoredValue | null)[] = cells.slice(2 * key.length);
-    for (const [columnIndex, cell] of values.entries()) {
+    for (let i = 0; i < values.length; i++) {
+      const cell = values[i];
       // better-sqlite3 replaces invalid UTF-8, which would lose bytes: such a value is taken as the bytes it is.
-      if (isSuspect(cell)) values[columnIndex] = this.#exactText(table, part, key, columnIndex, cell);
+      if (isSuspect(cell)) values[i] = this.#exactText(table, part, key, i, cell);
     }
     return new ReadRow({ key, values }, context);
   }
@@ -272,22 +294,27 @@ function contextWith(table: SweptTable, part: RangePart) {
 }
 
 /** The key stands first in a row, each part as its value and, of text, the bytes of that. */
-function keyOf(table: SweptTable, part: RangePart, cells: readonly Cell[]): RowKey {
-  return keyExpressions(table, part).map((_, i): KeyPart => {
+function keyOf(cells: readonly Cell[], parts: number): RowKey {
+  const key = new Array<KeyPart>(parts);
+  for (let i = 0; i < parts; i++) {
     const value = cells[2 * i];
-    if (typeof value === 'bigint') return { type: 'integer', value };
-    if (typeof value === 'number') return { type: 'real', value };
-    if (typeof value === 'string') return { type: 'text', value: cells[2 * i + 1] as Buffer };
-    return { type: 'blob', value: value as Buffer };
-  });
+    if (typeof value === 'bigint') key[i] = { type: 'integer', value };
+    else if (typeof value === 'number') key[i] = { type: 'real', value };
+    else if (typeof value === 'string') key[i] = { type: 'text', value: cells[2 * i + 1] as Buffer };
+    else key[i] = { type: 'blob', value: value as Buffer };
+  }
+  return key;
 }
 
-function selectFrom(table: SweptTable, part: RangePart, columns: readonly string[]): string {
-  const keys = keyExpressions(table, part).flatMap((key) => [
-    key,
-    `CASE typeof(${key}) WHEN 'text' THEN CAST(${key} AS BLOB) END`,
-  ]);
-  return `SELECT ${[...keys, ...columns].join(', ')} FROM ${quoteName(table.name)}`;
+/** How many columns a key has. */
+function keyLength(table: SweptTable, part: RangePart): number {
+  return part === 'key' ? table.keyColumns.length : 1;
+}
+
+/** What {@link keyOf} reads. */
+function selectKey(table: SweptTable, part: RangePart): string {
+  const keys = keyExpressions(table, part);
+  return `SELECT ${keys.map((key) => `${key}, CASE typeof(${key}) WHEN 'text' THEN CAST(${key} AS BLOB) END`).join(', ')}`;
 }
 
 function keyCondition(table: SweptTable, part: RangePart, key: RowKey): string {
