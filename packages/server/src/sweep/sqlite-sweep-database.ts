@@ -31,13 +31,14 @@ export class SqliteSweepDatabase implements SweepDatabase {
   readonly hasRanges = false;
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement<unknown[], Cell[]>>();
-  readonly #batchWrite: SqliteBatchWrite;
+  readonly #batchWrite: SqliteBatchWrite | null;
   /** The guarded write of each shape of row. */
   readonly #writes = new Map<SweptTable, Map<string, Database.Statement<unknown[], Cell[]>>>();
 
-  constructor(db: Database.Database) {
+  /** @param batchWrite of the same file; null: every row is written by a statement of its own */
+  constructor(db: Database.Database, batchWrite: SqliteBatchWrite | null = new SqliteBatchWrite(db)) {
     this.#db = db;
-    this.#batchWrite = new SqliteBatchWrite(db);
+    this.#batchWrite = batchWrite;
   }
 
   canStore(): boolean {
@@ -86,14 +87,14 @@ export class SqliteSweepDatabase implements SweepDatabase {
   ): Tally {
     // The cryptography happens here, before the lock is taken.
     const planned = planOf(rows, work);
-    const together = batchAtOnce(planned);
+    const together = this.#batchWrite && batchAtOnce(planned);
     const write = (isTogether: boolean) => {
       // Counted in a copy: a transaction that fails leaves the counts where the checkpoint is.
       const tally = structuredClone(checkpoint.tally);
       const transaction = this.#db.transaction(() => {
         const hasTriggers = this.#hasTriggers(table);
         const isWritten =
-          isTogether && together !== null && !hasTriggers && this.#batchWrite.write(table, part, together);
+          isTogether && together !== null && !hasTriggers && this.#batchWrite?.write(table, part, together);
         for (const { row, work: first } of planned) {
           const done =
             isWritten || this.#write(table, part, row, first)
