@@ -7,7 +7,6 @@
 import type Database from 'better-sqlite3';
 import type { KeyPart, RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
-import type { RangePart } from './sweep-database.js';
 import type { PlannedRow } from './swept-row.js';
 import { type SweptTable, sweptColumns } from './swept-table.js';
 import { InvalidText, type StoredValue } from './transform.js';
@@ -37,11 +36,6 @@ export interface BatchAtOnce {
   readonly changed: readonly PlannedRow[];
   /** The columns that the statement writes, by their places among the swept ones. */
   readonly columnIndexes: readonly number[];
-}
-
-/** What stands for a key in SQL: its columns, or the name of the rowid. */
-export function keyExpressions(table: SweptTable, part: RangePart): string[] {
-  return part === 'key' ? table.keyColumns.map(quoteName) : [table.rowidName as string];
 }
 
 /** Text that the driver may have changed, since it was no valid UTF-8. */
@@ -97,11 +91,11 @@ export class SqliteBatchWrite {
   }
 
   /**
-   * Writes the batch; the caller has a transaction, and knows that no trigger runs.
+   * Writes the batch of rows that have a whole key; the caller has a transaction, and knows that no trigger runs.
    * @returns false when nothing was done, since the file's text is not UTF-8
    * @throws MOVED_ON when a row is not as it was read; a part of the batch may be written then
    */
-  write(table: SweptTable, part: RangePart, batch: BatchAtOnce): boolean {
+  write(table: SweptTable, batch: BatchAtOnce): boolean {
     if (!this.#isUtf8) return false;
     this.#batch = batch;
     this.#met = 0;
@@ -109,7 +103,7 @@ export class SqliteBatchWrite {
     try {
       const [first, last] = [batch.rows[0], batch.rows.at(-1)] as [PlannedRow, PlannedRow];
       const [from, to] = [first.row.key, last.row.key];
-      const statement = this.#statement(table, part, batch, from, to);
+      const statement = this.#statement(table, batch, from, to);
       const { changes } = statement.run(...[...from, ...to].map(({ value }) => value));
       const areAllMet = batch.changed.length === batch.rows.length || this.#met === batch.rows.length;
       if (!areAllMet || changes !== batch.changed.length) throw MOVED_ON;
@@ -121,13 +115,12 @@ export class SqliteBatchWrite {
 
   #statement(
     table: SweptTable,
-    part: RangePart,
     { rows, changed, columnIndexes }: BatchAtOnce,
     from: RowKey,
     to: RowKey,
   ): Database.Statement<unknown[]> {
     const columns = sweptColumns(table).map(quoteName);
-    const keys = keyExpressions(table, part);
+    const keys = table.keyColumns.map(quoteName);
     // The first of the written columns compares all that was read, the others the key alone.
     const set = columnIndexes.map((columnIndex, place) => {
       const compared = place === 0 ? [...keys, ...columns] : keys;
@@ -136,7 +129,6 @@ export class SqliteBatchWrite {
     const bound = (key: RowKey) => `(${key.map(({ type }) => PLACEHOLDERS[type]).join(', ')})`;
     const conditions = [
       `(${keys.join(', ')}) >= ${bound(from)} AND (${keys.join(', ')}) <= ${bound(to)}`,
-      ...(part === 'key' ? [] : [nullKeyCondition(table)]),
       ...(changed.length < rows.length ? [`fieldseal_is_changed(${keys.join(', ')})`] : []),
     ];
     const sql = `UPDATE ${quoteName(table.name)} SET ${set.join(', ')} WHERE ${conditions.join(' AND ')}`;
@@ -189,9 +181,4 @@ export class SqliteBatchWrite {
     // A column that only other rows of the batch change keeps its value.
     return values[columnIndex] as Cell;
   }
-}
-
-/** That a row has a NULL in its key. */
-export function nullKeyCondition({ keyColumns }: SweptTable): string {
-  return `(${keyColumns.map((key) => `${quoteName(key)} IS NULL`).join(' OR ')})`;
 }

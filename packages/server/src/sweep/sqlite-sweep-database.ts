@@ -4,16 +4,7 @@ import { FieldsealError, type Stored } from 'fieldseal';
 import { databaseError } from '../store/database-error.js';
 import { describeRowKey, type KeyPart, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
-import {
-  batchAtOnce,
-  type Cell,
-  isSuspect,
-  keyExpressions,
-  MOVED_ON,
-  nullKeyCondition,
-  PLACEHOLDERS,
-  SqliteBatchWrite,
-} from './sqlite-batch-write.js';
+import { batchAtOnce, type Cell, isSuspect, MOVED_ON, PLACEHOLDERS, SqliteBatchWrite } from './sqlite-batch-write.js';
 import type { BatchWork, Checkpoint, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
 import { contextOf, planOf, ReadRow, recordsOf } from './swept-row.js';
 import { type SweptTable, sweptColumns } from './swept-table.js';
@@ -87,14 +78,13 @@ export class SqliteSweepDatabase implements SweepDatabase {
   ): Tally {
     // The cryptography happens here, before the lock is taken.
     const planned = planOf(rows, work);
-    const together = this.#batchWrite && batchAtOnce(planned);
+    const together = part === 'key' && this.#batchWrite ? batchAtOnce(planned) : null;
     const write = (isTogether: boolean) => {
       // Counted in a copy: a transaction that fails leaves the counts where the checkpoint is.
       const tally = structuredClone(checkpoint.tally);
       const transaction = this.#db.transaction(() => {
         const hasTriggers = this.#hasTriggers(table);
-        const isWritten =
-          isTogether && together !== null && !hasTriggers && this.#batchWrite?.write(table, part, together);
+        const isWritten = isTogether && together !== null && !hasTriggers && this.#batchWrite?.write(table, together);
         for (const { row, work: first } of planned) {
           const done =
             isWritten || this.#write(table, part, row, first)
@@ -140,7 +130,10 @@ export class SqliteSweepDatabase implements SweepDatabase {
   /** The rows behind a cursor, as SQL from the table's name on. */
   #behind(table: SweptTable, part: RangePart, cursor: RowKey | null): { sql: string; parameters: unknown[] } {
     const keys = keyExpressions(table, part);
-    const conditions = part === 'key' ? keys.map((key) => `${key} IS NOT NULL`) : [nullKeyCondition(table)];
+    const conditions =
+      part === 'key'
+        ? keys.map((key) => `${key} IS NOT NULL`)
+        : [`(${table.keyColumns.map((key) => `${quoteName(key)} IS NULL`).join(' OR ')})`];
     if (cursor) conditions.push(`(${keys.join(', ')}) > (${cursor.map(({ type }) => PLACEHOLDERS[type]).join(', ')})`);
     return {
       sql: `${quoteName(table.name)} WHERE ${conditions.join(' AND ')}`,
@@ -287,6 +280,11 @@ function storageClass(value: string | Uint8Array | bigint | number): string {
   if (typeof value === 'string') return 'text';
   if (value instanceof Uint8Array) return 'blob';
   return typeof value === 'bigint' ? 'integer' : 'real';
+}
+
+/** What stands for a key in SQL: its columns, or the name of the rowid. */
+function keyExpressions(table: SweptTable, part: RangePart): string[] {
+  return part === 'key' ? table.keyColumns.map(quoteName) : [table.rowidName as string];
 }
 
 /** What makes the context of a row that was read. */
