@@ -16,8 +16,9 @@ import {
 } from '../core/fernet-token.js';
 import { isFieldsealError } from '../errors.js';
 import type { ReadableKey } from '../keys/readable-key.js';
+import type { Codec } from './codec.js';
 import { type OpenedToken, type Storage, type Stored, type TokenScheme, UNREADABLE } from './scheme.js';
-import { inStorage } from './seal-queue.js';
+import { inStorage, type Sealed, type SealQueue } from './seal-queue.js';
 
 /** Authentic bytes that are no Fernet token (another version, bad padding) are unreadable, like any other broken one. */
 function decipherOrNull(key: ReadableKey, loaded: LoadedToken): Buffer | null {
@@ -29,15 +30,28 @@ function decipherOrNull(key: ReadableKey, loaded: LoadedToken): Buffer | null {
   }
 }
 
-/** An authentic token's answer. */
-function opened({ version }: ReadableKey, bytes: Buffer, seconds: TokenSeconds, storage: Storage): OpenedToken {
-  return {
-    scheme: 'fernet',
-    keyVersion: version,
-    bytes,
-    decode: (codec) => codec.decode(bytes),
-    reseal: (queue) => queue.addAgain(bytes, seconds, storage),
-  };
+/** An authentic token's answer; a class, since a batch makes thousands at once. */
+class OpenedFernet implements OpenedToken {
+  readonly scheme = 'fernet';
+  readonly keyVersion: string;
+  readonly bytes: Buffer;
+  readonly #seconds: TokenSeconds;
+  readonly #storage: Storage;
+
+  constructor({ version }: ReadableKey, bytes: Buffer, seconds: TokenSeconds, storage: Storage) {
+    this.keyVersion = version;
+    this.bytes = bytes;
+    this.#seconds = seconds;
+    this.#storage = storage;
+  }
+
+  decode<T>(codec: Codec<T>): T {
+    return codec.decode(this.bytes);
+  }
+
+  reseal(queue: SealQueue): Sealed {
+    return queue.addAgain(this.bytes, this.#seconds, this.#storage);
+  }
 }
 
 function storageOf(stored: Stored): Storage {
@@ -72,14 +86,14 @@ export const fernetScheme: TokenScheme = {
     if (!loaded || !found) return isFernetShaped(token) ? UNREADABLE : null;
     const seconds = tokenSeconds(loaded.buffer, SECONDS_AT);
     const bytes = decipherOrNull(found, loaded);
-    return bytes ? opened(found, bytes, seconds, storageOf(stored)) : UNREADABLE;
+    return bytes ? new OpenedFernet(found, bytes, seconds, storageOf(stored)) : UNREADABLE;
   },
   openMany(ring, stored) {
     const { values } = decipherMany(ring.readableFernet, stored.map(likelyToken));
     return values.map((value, i) => {
       if (!value) return null;
       const { keyIndex, bytes, seconds } = value;
-      return opened(ring.readable[keyIndex] as ReadableKey, bytes, seconds, storageOf(stored[i] as Stored));
+      return new OpenedFernet(ring.readable[keyIndex] as ReadableKey, bytes, seconds, storageOf(stored[i] as Stored));
     });
   },
   sealedLength: (bytes, storage) => (storage === 'text' ? tokenLength(bytes) : tokenByteLength(bytes)),

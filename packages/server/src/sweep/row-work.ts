@@ -32,13 +32,6 @@ export interface RowWorkOptions {
   readonly subjects?: SubjectSource | null;
 }
 
-/** One column of a row, and what becomes of it. */
-interface ColumnOutcome {
-  readonly columnIndex: number;
-  readonly column: string;
-  readonly outcome: Outcome;
-}
-
 /** A record whose place is made when a scheme asks for it: most never do. */
 class RowRecord implements SweptRecord {
   readonly field: Field<unknown>;
@@ -58,22 +51,47 @@ class RowRecord implements SweptRecord {
   }
 }
 
-/** Holds outcomes alone: what was deciphered for them can go while the batch waits to be written. */
+/**
+ * Holds outcomes alone, as many as there are columns: a batch has thousands of rows in memory until it is written, and what
+ * was deciphered for them, or can be told from the outcomes, can go meanwhile.
+ */
 class OutcomesOfRow implements RowWork {
-  readonly changes: ColumnChange[] = [];
-  readonly failures: { columnIndex: number; reason: FailureReason }[] = [];
-  readonly #outcomes: readonly ColumnOutcome[];
+  readonly #columns: readonly string[];
+  readonly #outcomes: readonly (Outcome | null)[];
+  /** Made when the batch is written. */
+  #changes: readonly ColumnChange[] | null = null;
 
-  constructor(outcomes: readonly ColumnOutcome[]) {
+  /** @param outcomes of each column; null where there is none */
+  constructor(columns: readonly string[], outcomes: readonly (Outcome | null)[]) {
+    this.#columns = columns;
     this.#outcomes = outcomes;
-    for (const { columnIndex, outcome } of outcomes) {
-      if (outcome.kind === 'write') this.changes.push({ columnIndex, value: outcome.value });
-      else if (outcome.kind === 'failed') this.failures.push({ columnIndex, reason: outcome.reason });
+  }
+
+  get changes(): readonly ColumnChange[] {
+    if (this.#changes) return this.#changes;
+    const changes: ColumnChange[] = [];
+    for (let columnIndex = 0; columnIndex < this.#outcomes.length; columnIndex++) {
+      const outcome = this.#outcomes[columnIndex];
+      if (outcome?.kind === 'write') changes.push({ columnIndex, value: outcome.value });
     }
+    this.#changes = changes;
+    return changes;
+  }
+
+  get failures(): { columnIndex: number; reason: FailureReason }[] {
+    const failures: { columnIndex: number; reason: FailureReason }[] = [];
+    for (let columnIndex = 0; columnIndex < this.#outcomes.length; columnIndex++) {
+      const outcome = this.#outcomes[columnIndex];
+      if (outcome?.kind === 'failed') failures.push({ columnIndex, reason: outcome.reason });
+    }
+    return failures;
   }
 
   count(tally: Tally, isSkipped = false): void {
-    for (const { column, outcome } of this.#outcomes) countOutcome(tally, column, outcome, isSkipped);
+    for (let i = 0; i < this.#outcomes.length; i++) {
+      const outcome = this.#outcomes[i];
+      if (outcome) countOutcome(tally, this.#columns[i] as string, outcome, isSkipped);
+    }
   }
 }
 
@@ -85,6 +103,7 @@ export function rowWork(
   { canStore = () => true, subjects = null }: RowWorkOptions = {},
 ): (rows: readonly SweptRow[]) => RowWork[] {
   const { fields, indexes = [], indexesOnly } = table;
+  const columns = [...fields, ...indexes].map(({ column }) => column);
   return (rows) => {
     const records: SweptRecord[] = [];
     for (const row of rows) {
@@ -99,23 +118,19 @@ export function rowWork(
 
   /** @param take the outcome of the row's field of that place, null for NULL; asked for each field in turn */
   function workOf(row: SweptRow, take: (columnIndex: number) => Transformed | null): RowWork {
-    const outcomes: ColumnOutcome[] = [];
-    const done: (Transformed | null)[] = [];
+    const outcomes = new Array<Outcome | null>(columns.length).fill(null);
+    const done = new Array<Transformed | null>(fields.length).fill(null);
     for (let i = 0; i < fields.length; i++) {
       const one = take(i);
-      done.push(one);
-      if (one && !indexesOnly) {
-        const { column } = fields[i] as Field<unknown>;
-        outcomes.push({ columnIndex: i, column, outcome: storable(one.outcome, canStore) });
-      }
+      done[i] = one;
+      if (one && !indexesOnly) outcomes[i] = storable(one.outcome, canStore);
     }
-    for (let i = 0; i < indexes.length; i++) {
-      const index = indexes[i] as BlindIndex;
+    for (const [i, index] of indexes.entries()) {
       const columnIndex = fields.length + i;
       const outcome = outcomeOfIndex(index, row.values[columnIndex] as StoredValue | null, row, done);
-      if (outcome) outcomes.push({ columnIndex, column: index.column, outcome: storable(outcome, canStore) });
+      if (outcome) outcomes[columnIndex] = storable(outcome, canStore);
     }
-    return new OutcomesOfRow(outcomes);
+    return new OutcomesOfRow(columns, outcomes);
   }
 
   /** What a row's index value should be, or why nobody can say: a field that cannot be read. */

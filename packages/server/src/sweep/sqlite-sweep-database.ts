@@ -4,6 +4,7 @@ import { FieldsealError, type Stored } from 'fieldseal';
 import { databaseError } from '../store/database-error.js';
 import { describeRowKey, type KeyPart, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
+import { batchAtOnce, type Cell, isSuspect, MOVED_ON, PLACEHOLDERS, SqliteBatchWrite } from './sqlite-batch-write.js';
 import type { BatchWork, Checkpoint, RangePart, RowWork, SweepDatabase, SweptRow } from './sweep-database.js';
 import { contextOf, planOf, ReadRow, recordsOf } from './swept-row.js';
 import { type SweptTable, sweptColumns } from './swept-table.js';
@@ -12,17 +13,6 @@ import { InvalidText, type StoredValue } from './transform.js';
 
 /** A range is its worker's for 15 seconds after each batch. */
 const LEASE = "lease_until = cast(unixepoch('now', 'subsec') * 1000 as integer) + 15000";
-const REPLACEMENT = '\ufffd';
-
-/** A key part as a parameter: text goes in as its bytes and becomes text inside the database. */
-const PLACEHOLDERS: Readonly<Record<KeyPart['type'], string>> = {
-  integer: '?',
-  real: '?',
-  text: 'CAST(? AS TEXT)',
-  blob: '?',
-};
-
-type Cell = string | Buffer | bigint | number | null;
 
 /** Over an open file; its owner closes that by `close()`. */
 export class SqliteSweepDatabase implements SweepDatabase {
@@ -32,11 +22,14 @@ export class SqliteSweepDatabase implements SweepDatabase {
   readonly hasRanges = false;
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement<unknown[], Cell[]>>();
+  readonly #batchWrite: SqliteBatchWrite | null;
   /** The guarded write of each shape of row. */
   readonly #writes = new Map<SweptTable, Map<string, Database.Statement<unknown[], Cell[]>>>();
 
-  constructor(db: Database.Database) {
+  /** @param batchWrite of the same file; null: every row is written by a statement of its own */
+  constructor(db: Database.Database, batchWrite: SqliteBatchWrite | null = new SqliteBatchWrite(db)) {
     this.#db = db;
+    this.#batchWrite = batchWrite;
   }
 
   canStore(): boolean {
@@ -46,8 +39,9 @@ export class SqliteSweepDatabase implements SweepDatabase {
   /** Ranges have no end here: a table is one. */
   read(table: SweptTable, part: RangePart, cursor: RowKey | null, _upper: null, limit: number): SweptRow[] {
     const columns = sweptColumns(table).map(quoteName);
+    const context = contextWith(table, part);
     return this.guarded(() =>
-      this.#next(table, part, columns, cursor, limit).map((cells) => this.#toRow(table, part, cells)),
+      this.#next(table, part, columns, cursor, limit).map((cells) => this.#toRow(table, part, cells, context)),
     );
   }
 
@@ -57,11 +51,22 @@ export class SqliteSweepDatabase implements SweepDatabase {
     cursor: RowKey | null,
     limit: number,
   ): { records: number; last: RowKey } | null {
-    const records = recordsOf(table, quoteName);
-    const rows = this.guarded(() => this.#next(table, part, [records], cursor, limit));
-    const last = rows.at(-1);
-    if (!last) return null;
-    return { records: rows.reduce((sum, cells) => sum + Number(cells.at(-1)), 0), last: keyOf(table, part, last) };
+    const rows = this.#behind(table, part, cursor);
+    const keys = keyExpressions(table, part).join(', ');
+    // The last key of as many rows, and no row of another moment: both questions read one state of the file.
+    const transaction = this.#db.transaction(() => {
+      const counted = `SELECT ${recordsOf(table, quoteName)} AS records FROM ${rows.sql} ORDER BY ${keys} LIMIT ?`;
+      const sums = this.#statement(`SELECT count(*), sum(records) FROM (${counted})`).get(
+        ...rows.parameters,
+        BigInt(limit),
+      );
+      const [found, records] = sums as [bigint, bigint | null];
+      if (found === 0n) return null;
+      const lastKey = `${selectKey(table, part)} FROM ${rows.sql} ORDER BY ${keys} LIMIT 1 OFFSET ?`;
+      const last = this.#statement(lastKey).get(...rows.parameters, found - 1n) as Cell[];
+      return { records: Number(records), last: keyOf(last, keyLength(table, part)) };
+    });
+    return this.guarded(() => transaction());
   }
 
   commit(
@@ -73,21 +78,36 @@ export class SqliteSweepDatabase implements SweepDatabase {
   ): Tally {
     // The cryptography happens here, before the lock is taken.
     const planned = planOf(rows, work);
-    // Counted in a copy: a transaction that fails leaves the counts where the checkpoint is.
-    const tally = structuredClone(checkpoint.tally);
-    const transaction = this.#db.transaction(() => {
-      const hasTriggers = this.#hasTriggers(table);
-      for (const { row, work: first } of planned) {
-        const done = this.#write(table, part, row, first) ? { row, work: first } : this.#again(table, part, row, work);
-        if (!done) continue; // Deleted since it was read: no record of this run.
-        if (hasTriggers) this.#assertStored(table, part, done.row, done.work);
-        done.work.count(tally);
-        for (const failure of done.work.failures) this.#recordFailure(table, done.row, failure, checkpoint.runId);
+    const together = part === 'key' && this.#batchWrite ? batchAtOnce(planned) : null;
+    const write = (isTogether: boolean) => {
+      // Counted in a copy: a transaction that fails leaves the counts where the checkpoint is.
+      const tally = structuredClone(checkpoint.tally);
+      const transaction = this.#db.transaction(() => {
+        const hasTriggers = this.#hasTriggers(table);
+        const isWritten = isTogether && together !== null && !hasTriggers && this.#batchWrite?.write(table, together);
+        for (const { row, work: first } of planned) {
+          const done =
+            isWritten || this.#write(table, part, row, first)
+              ? { row, work: first }
+              : this.#again(table, part, row, work);
+          if (!done) continue; // Deleted since it was read: no record of this run.
+          if (hasTriggers) this.#assertStored(table, part, done.row, done.work);
+          done.work.count(tally);
+          for (const failure of done.work.failures) this.#recordFailure(table, done.row, failure, checkpoint.runId);
+        }
+        this.#checkpoint(checkpoint, tally);
+      });
+      transaction.immediate();
+      return tally;
+    };
+    return this.guarded(() => {
+      try {
+        return write(true);
+      } catch (error) {
+        if (error !== MOVED_ON) throw error;
+        return write(false);
       }
-      this.#checkpoint(checkpoint, tally);
     });
-    this.guarded(() => transaction.immediate());
-    return tally;
   }
 
   close(): void {
@@ -101,14 +121,24 @@ export class SqliteSweepDatabase implements SweepDatabase {
     cursor: RowKey | null,
     limit: number,
   ): Cell[][] {
+    const rows = this.#behind(table, part, cursor);
+    const keys = keyExpressions(table, part).join(', ');
+    const sql = `${[selectKey(table, part), ...columns].join(', ')} FROM ${rows.sql} ORDER BY ${keys} LIMIT ?`;
+    return this.#statement(sql).all(...rows.parameters, BigInt(limit));
+  }
+
+  /** The rows behind a cursor, as SQL from the table's name on. */
+  #behind(table: SweptTable, part: RangePart, cursor: RowKey | null): { sql: string; parameters: unknown[] } {
     const keys = keyExpressions(table, part);
     const conditions =
       part === 'key'
         ? keys.map((key) => `${key} IS NOT NULL`)
         : [`(${table.keyColumns.map((key) => `${quoteName(key)} IS NULL`).join(' OR ')})`];
     if (cursor) conditions.push(`(${keys.join(', ')}) > (${cursor.map(({ type }) => PLACEHOLDERS[type]).join(', ')})`);
-    const sql = `${selectFrom(table, part, columns)} WHERE ${conditions.join(' AND ')} ORDER BY ${keys.join(', ')} LIMIT ?`;
-    return this.#statement(sql).all(...(cursor ?? []).map(({ value }) => value), BigInt(limit));
+    return {
+      sql: `${quoteName(table.name)} WHERE ${conditions.join(' AND ')}`,
+      parameters: (cursor ?? []).map(({ value }) => value),
+    };
   }
 
   /**
@@ -117,7 +147,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
    */
   #again(table: SweptTable, part: RangePart, { key }: SweptRow, work: BatchWork) {
     const columns = sweptColumns(table).map(quoteName);
-    const sql = `${selectFrom(table, part, columns)} WHERE ${keyCondition(table, part, key)}`;
+    const sql = `${[selectKey(table, part), ...columns].join(', ')} FROM ${quoteName(table.name)} WHERE ${keyCondition(table, part, key)}`;
     const cells = this.#statement(sql).get(...key.map(({ value }) => value));
     if (!cells) return null;
     const row = this.#toRow(table, part, cells);
@@ -217,14 +247,15 @@ export class SqliteSweepDatabase implements SweepDatabase {
     }
   }
 
-  #toRow(table: SweptTable, part: RangePart, cells: readonly Cell[]): SweptRow {
-    const key = keyOf(table, part, cells);
-    const values = cells.slice(2 * key.length).map((cell, columnIndex): StoredValue | null => {
+  #toRow(table: SweptTable, part: RangePart, cells: readonly Cell[], context = contextWith(table, part)): SweptRow {
+    const key = keyOf(cells, keyLength(table, part));
+    const values: (StoredValue | null)[] = cells.slice(2 * key.length);
+    for (let i = 0; i < values.length; i++) {
+      const cell = values[i];
       // better-sqlite3 replaces invalid UTF-8, which would lose bytes: such a value is taken as the bytes it is.
-      const isSuspect = typeof cell === 'string' && cell.includes(REPLACEMENT);
-      return isSuspect ? this.#exactText(table, part, key, columnIndex, cell) : cell;
-    });
-    return new ReadRow({ key, values }, (row) => contextOf(table, part, row.key, row.values));
+      if (isSuspect(cell)) values[i] = this.#exactText(table, part, key, i, cell);
+    }
+    return new ReadRow({ key, values }, context);
   }
 
   #exactText(table: SweptTable, part: RangePart, key: RowKey, columnIndex: number, text: string): StoredValue {
@@ -251,21 +282,38 @@ function storageClass(value: string | Uint8Array | bigint | number): string {
   return typeof value === 'bigint' ? 'integer' : 'real';
 }
 
+/** What stands for a key in SQL: its columns, or the name of the rowid. */
 function keyExpressions(table: SweptTable, part: RangePart): string[] {
   return part === 'key' ? table.keyColumns.map(quoteName) : [table.rowidName as string];
 }
 
-/** The key stands first in a row, each part as its type and its value. */
-function keyOf(table: SweptTable, part: RangePart, cells: readonly Cell[]): RowKey {
-  return keyExpressions(table, part).map((_, i) => ({ type: cells[2 * i], value: cells[2 * i + 1] }) as KeyPart);
+/** What makes the context of a row that was read. */
+function contextWith(table: SweptTable, part: RangePart) {
+  return ({ key, values }: Pick<SweptRow, 'key' | 'values'>) => contextOf(table, part, key, values);
 }
 
-function selectFrom(table: SweptTable, part: RangePart, columns: readonly string[]): string {
-  const keys = keyExpressions(table, part).flatMap((key) => [
-    `typeof(${key})`,
-    `CASE typeof(${key}) WHEN 'text' THEN CAST(${key} AS BLOB) ELSE ${key} END`,
-  ]);
-  return `SELECT ${[...keys, ...columns].join(', ')} FROM ${quoteName(table.name)}`;
+/** The key stands first in a row, each part as its value and, of text, the bytes of that. */
+function keyOf(cells: readonly Cell[], parts: number): RowKey {
+  const key = new Array<KeyPart>(parts);
+  for (let i = 0; i < parts; i++) {
+    const value = cells[2 * i];
+    if (typeof value === 'bigint') key[i] = { type: 'integer', value };
+    else if (typeof value === 'number') key[i] = { type: 'real', value };
+    else if (typeof value === 'string') key[i] = { type: 'text', value: cells[2 * i + 1] as Buffer };
+    else key[i] = { type: 'blob', value: value as Buffer };
+  }
+  return key;
+}
+
+/** How many columns a key has. */
+function keyLength(table: SweptTable, part: RangePart): number {
+  return part === 'key' ? table.keyColumns.length : 1;
+}
+
+/** What {@link keyOf} reads. */
+function selectKey(table: SweptTable, part: RangePart): string {
+  const keys = keyExpressions(table, part);
+  return `SELECT ${keys.map((key) => `${key}, CASE typeof(${key}) WHEN 'text' THEN CAST(${key} AS BLOB) END`).join(', ')}`;
 }
 
 function keyCondition(table: SweptTable, part: RangePart, key: RowKey): string {
