@@ -226,7 +226,7 @@ async function walkPass(
     await ticking(walking, async () => void (await look().catch(() => {})));
     if (context.pace.stop.aborted) throw stoppedSweep();
     await assertDriver();
-    if ((await look()).some(({ state }) => state === 'running')) {
+    if ((await look()).some(({ state }) => state !== 'done')) {
       // Others are at work on the rest. Where they are gone, their ranges can be claimed once their leases are over.
       await setTimeout(TICK_MS, undefined, { signal: context.pace.stop }).catch(() => {});
     }

@@ -23,11 +23,17 @@ export async function workOnRuns(given: Dependencies, lanes: number | null): Pro
   const deps: Dependencies = { ...given, stop: ending.signal };
   const store = await openStore(target, { schema, mustExist: true });
   const avoided = new AvoidedWork();
+  let isAway = false;
   const lookFor = async (): Promise<Work | null> => {
     try {
-      return await findWork(store, driver, (work) => avoided.has(work));
+      const work = await findWork(store, driver, (found) => avoided.has(found));
+      isAway = false;
+      return work;
     } catch (error) {
-      deps.notify({ type: 'warning', text: `the database cannot be asked for work: ${told(error).message}` });
+      // Said once, for as long as it lasts.
+      if (!isAway)
+        deps.notify({ type: 'warning', text: `the database cannot be asked for work: ${told(error).message}` });
+      isAway = true;
       return null;
     }
   };
