@@ -43,7 +43,7 @@ const ALGORITHM = 'aes-128-cbc';
 /**
  * Of a large value so much goes through at once: it stays in the cache, and takes no second buffer of the value's size.
  */
-export const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 64 * 1024;
 
 /** Runs whole blocks through a cipher without padding, which gives out every block at once. */
 function run(cipher: Cipher | Decipher, blocks: Uint8Array): Buffer {

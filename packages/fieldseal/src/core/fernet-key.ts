@@ -1,6 +1,6 @@
 /** The cryptography of one Fernet key over the bytes of a token: AES-128-CBC under an HMAC-SHA256. */
 import { timingSafeEqual } from 'node:crypto';
-import { AES_BLOCK_BYTES, CbcStream, PIECE_BYTES } from './cbc-stream.js';
+import { AES_BLOCK_BYTES, CbcStream } from './cbc-stream.js';
 import { decryptFailed } from './decrypt-failed.js';
 import {
   aesPart,
@@ -9,6 +9,7 @@ import {
   hashedPart,
   IV_AT,
   type LoadedToken,
+  SCRATCH_BYTES,
   SECONDS_AT,
   tokenText,
   VERSION_AT,
@@ -88,7 +89,7 @@ export class FernetKey {
     buffer.writeUInt32BE(secondsLow, SECONDS_AT + 4);
     fillRandom(buffer, IV_AT, AES_BLOCK_BYTES, nowMs);
     try {
-      if (end > PIECE_BYTES) this.cbc.encryptInPlace(buffer, IV_AT, end);
+      if (end > SCRATCH_BYTES) this.cbc.encryptInPlace(buffer, IV_AT, end);
       else this.cbc.encrypt(aesPart(buffer, end)).copy(buffer, IV_AT);
     } catch (error) {
       // The buffer is shared, and still holds plaintext.
@@ -106,7 +107,7 @@ export class FernetKey {
     let padded = buffer;
     let start = CIPHERTEXT_AT;
     let paddedEnd = ciphertextEnd;
-    if (end > PIECE_BYTES) {
+    if (end > SCRATCH_BYTES) {
       // Too large for the shared buffer: the value has this one to itself.
       this.cbc.decryptInPlace(buffer, IV_AT, ciphertextEnd);
     } else {
