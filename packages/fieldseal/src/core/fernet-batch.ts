@@ -23,7 +23,7 @@ import {
 } from './fernet-token.js';
 import { rotateWith } from './multi-fernet.js';
 import { fillRandom } from './random-pool.js';
-import { decodeUtf8Range } from './utf8.js';
+import { decodeUtf8OrNull } from './utf8.js';
 
 /** The plaintext of a token, and what else the token carries. */
 export interface DecipheredToken {
@@ -194,10 +194,10 @@ function openChunk<T>(
   }
   for (const position of unread) batch.fail(chunk.indexAt(position), 'ERR_DECRYPT_FAILED');
   for (const [keyIndex, positions] of authentic) {
-    // Signed by the key, and yet no token of the only version there is.
     const isToken = (position: number) => chunk.memory[chunk.slotAt(position)] === FERNET_VERSION;
-    const tokens = positions.filter(isToken);
+    const tokens = positions.every(isToken) ? positions : positions.filter(isToken);
     if (tokens.length < positions.length) {
+      // Signed by the key, and yet no token of the only version there is.
       for (const position of positions) {
         if (!isToken(position)) batch.fail(chunk.indexAt(position), 'ERR_DECRYPT_FAILED');
       }
@@ -254,7 +254,11 @@ export function decryptMany(
       const padded = decipherChunk(batch, keys[keyIndex] as FernetKey, positions);
       try {
         forEachPlaintext(batch, positions, padded, (position, start, length) => {
-          batch.attempt(chunk.indexAt(position), () => decodeUtf8Range(padded, start, start + length));
+          // No closure and no object for each value: they would be as much garbage as the texts themselves.
+          const index = chunk.indexAt(position);
+          const text = decodeUtf8OrNull(padded, start, start + length);
+          if (text === null) batch.fail(index, 'ERR_VALUE_NOT_TEXT');
+          else batch.values[index] = text;
         });
       } finally {
         padded.fill(0);

@@ -18,12 +18,19 @@ export function decodeUtf8(bytes: Uint8Array): string {
 
 /** Decodes the UTF-8 of `buffer[start … end)`. @throws as {@link decodeUtf8} */
 export function decodeUtf8Range(buffer: Buffer, start: number, end: number): string {
+  const text = decodeUtf8OrNull(buffer, start, end);
+  if (text !== null) return text;
+  throw new FieldsealError('ERR_VALUE_NOT_TEXT', 'The decrypted bytes are not UTF-8; read them as bytes.');
+}
+
+/** As {@link decodeUtf8Range}; null when the bytes are not well-formed. */
+export function decodeUtf8OrNull(buffer: Buffer, start: number, end: number): string | null {
   const text = buffer.toString('utf8', start, end);
   // Node puts U+FFFD in the place of what it cannot read; only then is the slower, strict decoder asked.
   if (!text.includes('\ufffd')) return text;
   try {
     return fatalDecoder.decode(buffer.subarray(start, end));
   } catch {
-    throw new FieldsealError('ERR_VALUE_NOT_TEXT', 'The decrypted bytes are not UTF-8; read them as bytes.');
+    return null;
   }
 }

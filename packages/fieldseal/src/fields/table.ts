@@ -213,10 +213,14 @@ export class Table<Declaration = AnyDeclaration, Name extends keyof Declaration 
       const stored = all.map((row) => (row[column] ?? null) as Stored | null);
       const texts = this.#cache || as !== 'values' ? null : field.openTexts(ring, stored);
       const opened = this.#cache || texts ? null : field.openMany(ring, stored);
-      for (const [i, row] of all.entries()) {
+      const decrypt = (row: Record<string, unknown>, i: number) =>
+        failures.attempt(i, () => this.#decrypt(field, ring, row, as, options.erased, opened?.[i] ?? null));
+      // Nothing is made for a value that is a text already: it would be as much garbage as the texts.
+      for (let i = 0; i < all.length; i++) {
+        const row = all[i] as Record<string, unknown>;
         const text = texts?.[i];
         if (typeof text === 'string') row[column] = text;
-        else failures.attempt(i, () => this.#decrypt(field, ring, row, as, options.erased, opened?.[i] ?? null));
+        else decrypt(row, i);
       }
     }
     failures.throwIfAny();
