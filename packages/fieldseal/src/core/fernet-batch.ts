@@ -52,7 +52,9 @@ export function encryptMany(
 ): BatchResult {
   return runBatch(values, hashing, (batch) => {
     const now = secondsToWords(Math.floor(Date.now() / 1000));
-    for (const [index, value] of batch.inputs.entries()) {
+    const { inputs } = batch;
+    for (let index = 0; index < inputs.length; index++) {
+      const value = inputs[index];
       if (value === null) continue;
       if (typeof value !== 'string') batch.fail(index, 'ERR_VALUE_TYPE');
       else if (!value.isWellFormed()) batch.fail(index, 'ERR_VALUE_NOT_TEXT');
