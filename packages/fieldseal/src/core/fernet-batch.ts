@@ -72,7 +72,8 @@ export function sealMany(
 ): (string | null)[] {
   const { values } = runBatch(plaintexts, hashing, (batch) => {
     const now = secondsToWords(Math.floor(Date.now() / 1000));
-    for (const [index, plaintext] of plaintexts.entries()) {
+    for (let index = 0; index < plaintexts.length; index++) {
+      const plaintext = plaintexts[index] as Plaintext | null;
       if (plaintext === null) continue;
       const { high, low } = plaintext.seconds ?? now;
       stagePlaintext(batch, key, index, plaintext.data, high, low);

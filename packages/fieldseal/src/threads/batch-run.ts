@@ -96,7 +96,8 @@ class BatchRun {
     const { values, failures } = reply
       ? { values: unpackTexts(reply.texts), failures: reply.failures }
       : this.#runHere(this.values.slice(start, end));
-    for (const [i, value] of values.entries()) this.values[start + i] = value;
+    // By its index: pairs of index and value would be a quarter more to allocate.
+    for (let i = 0; i < values.length; i++) this.values[start + i] = values[i] as string | null;
     for (const { index, code } of failures) {
       this.firstCode ??= code;
       this.failedIndexes.push(start + index);
