@@ -55,7 +55,7 @@ describe('Fernet and its twin', () => {
     const keyBytes = Buffer.alloc(32, 4);
     const fernet = new Fernet(keyBytes);
     const multi = new MultiFernet([new Fernet(Buffer.alloc(32, 5)), fernet]);
-    for (const length of [65_000, 65_400, 65_535, 65_536, 131_072, 200_000]) {
+    for (const length of [65_536, 98_100, 98_200, 98_303, 98_304, 131_072, 200_000]) {
       const plaintext = randomBytes(length);
       const token = fernet.encrypt(plaintext);
       const parts = twinParts(token);
