@@ -159,7 +159,7 @@ export class EncryptionService {
    * other threads of this process ({@link EncryptionServiceOptions.workers}), and this one hands out and takes back;
    * until they are ready, where none can be started, and where one is lost, it does the work itself. The others get keys
    * and values slice by slice, in memory that is erased after use; what JavaScript cannot erase, such as strings, goes
-   * with the thread, 5 seconds after the last batch.
+   * with the thread, 5 seconds after the last batch. On Linux they are ten steps nicer than the rest of the process.
    *
    * A slice takes this thread one or two milliseconds. What cannot be cut up comes on top: one value by itself (3 ms for
    * each MiB of it, and 10 ms where this thread does the work), the copy of the array (5 ms for a million values), and
