@@ -53,7 +53,11 @@ const deps: Dependencies = {
   notify: () => {},
 };
 
-const { report, error, avoidMs } = await doWork(deps, data.work, { lanes: null, ownsRotations: true });
+const { report, error, avoidMs } = await doWork(deps, data.work, {
+  lanes: null,
+  maxReplicationLagSeconds: null,
+  ownsRotations: true,
+});
 const message: SweepWorkerMessage = {
   done: report && { status: report.status, counts: { ...report.counts } },
   error: error && { code: error.code, message: error.message },

@@ -70,9 +70,13 @@ export class Output {
     else if (notice.type === 'warning') this.note(`warning: ${notice.text}`);
     else if (notice.type === 'work')
       this.note(`run ${notice.run}: ${notice.as === 'driver' ? 'driving it' : 'helping'}`);
-    else if (notice.type === 'waiting')
-      this.note(`waiting for ${notice.readers} process(es) to load the new keyring …`);
-    else this.note(`run ${notice.run} (${notice.kind})${notice.resumed ? ' goes on from its checkpoint' : ''}`);
+    else if (notice.type === 'waiting') {
+      this.note(
+        'because' in notice
+          ? `waiting: ${notice.because}`
+          : `waiting for ${notice.readers} process(es) to load the new keyring …`,
+      );
+    } else this.note(`run ${notice.run} (${notice.kind})${notice.resumed ? ' goes on from its checkpoint' : ''}`);
   }
 
   #progress({ pass, verifying, table, done, total }: Extract<Notice, { type: 'progress' }>): void {

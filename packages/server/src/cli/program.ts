@@ -10,6 +10,7 @@ import type { JwtSettings } from '../usecases/principals.js';
 import type { GivenRotation } from '../usecases/rotate-keys.js';
 import type { ServiceSettings } from '../usecases/service.js';
 import { addBackupCommands } from './backup-commands.js';
+import { parseDuration } from './duration.js';
 import { EXIT, EXIT_CODES } from './exit-codes.js';
 import { addIndexCommands } from './index-commands.js';
 import { type KeySources, protectKey, readKeyArgument } from './key-argument.js';
@@ -39,14 +40,17 @@ export interface CliContext extends KeySources {
 export interface SweepFlags {
   readonly dryRun?: true;
   readonly maxRowsPerSecond?: number;
+  readonly maxReplicationLag?: number;
   readonly allowTriggers?: true;
   readonly concurrency?: number;
 }
 
-function sweepOptions({ dryRun, maxRowsPerSecond, allowTriggers, concurrency }: SweepFlags): SweepOptions {
+function sweepOptions(flags: SweepFlags): SweepOptions {
+  const { dryRun, maxRowsPerSecond, maxReplicationLag, allowTriggers, concurrency } = flags;
   return {
     dryRun: dryRun ?? false,
     maxRowsPerSecond: maxRowsPerSecond ?? null,
+    maxReplicationLagSeconds: maxReplicationLag ?? null,
     allowTriggers: allowTriggers ?? false,
     lanes: concurrency ?? null,
   };
@@ -59,9 +63,18 @@ export function concurrencyOption(): Option {
   );
 }
 
+/** How far behind standbys may be. */
+function replicationLagOption(): Option {
+  return new Option(
+    '--max-replication-lag <duration>',
+    'on PostgreSQL: wait while a standby is further behind, 10s say (needs pg_monitor)',
+  ).argParser(parseDuration);
+}
+
 /** Adds the options that every sweep has. */
 function sweepCommand(command: Command, writes: boolean): Command {
   command.addOption(new Option('--max-rows-per-second <n>', 'go no faster than this').argParser(positiveNumber));
+  command.addOption(replicationLagOption());
   command.addOption(concurrencyOption());
   if (!writes) return command;
   return command
@@ -241,9 +254,11 @@ Example, the first day:
     'fieldseal worker --concurrency 4',
   )
     .addOption(concurrencyOption())
-    .action(async ({ concurrency }: { concurrency?: number }) => {
+    .addOption(replicationLagOption())
+    .action(async ({ concurrency, maxReplicationLag }: Pick<SweepFlags, 'concurrency' | 'maxReplicationLag'>) => {
       const { workOnRuns } = await import('../usecases/work-on-runs.js');
-      await workOnRuns(dependencies(), concurrency ?? null);
+      const how = { lanes: concurrency ?? null, maxReplicationLagSeconds: maxReplicationLag ?? null };
+      await workOnRuns(dependencies(), how);
     });
 
   command(

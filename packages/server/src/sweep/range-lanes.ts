@@ -118,20 +118,24 @@ async function walkClaimed(
     onTally(range, counted);
     return counted;
   };
-  // A batch prolongs the lease by itself; one that waits long does not. One that is lost changes nothing: the fence decides.
-  const heartbeat = setInterval(() => {
-    store.ranges.heartbeat(id, fence, LEASE_SECONDS).catch(() => {});
+  // A batch prolongs the lease by itself; a wait does not, and ends when there is nothing to wait for any more. A heartbeat
+  // that is lost changes nothing: the fence decides.
+  const gone = new AbortController();
+  const stop = AbortSignal.any([pace.stop, gone.signal]);
+  const heartbeat = setInterval(async () => {
+    const isOurs = await store.ranges.heartbeat(id, fence, LEASE_SECONDS).catch(() => true);
+    if (!isOurs) gone.abort();
   }, HEARTBEAT_MS);
   try {
     await walkRange(
-      { database, ring, subjects, pace },
+      { database, ring, subjects, pace: { ...pace, stop } },
       { table, part, cursor, upper, tally },
       passTransform(kind, range.pass),
       commit,
     );
   } catch (error) {
     // Somebody else's by now, or the run is stopped: the next claim tells which.
-    if (isCode(error, 'ERR_RUN_LOST')) return onLost();
+    if (isCode(error, 'ERR_RUN_LOST') || (gone.signal.aborted && !pace.stop.aborted)) return onLost();
     // The database may be what failed; then the lease runs out.
     await store.ranges.release(id, fence).catch(() => {});
     throw error;

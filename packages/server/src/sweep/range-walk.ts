@@ -8,6 +8,7 @@ import {
   type KeyringSnapshot,
   type SubjectSource,
 } from 'fieldseal';
+import { type Brake, LOCKED, restMs, SLOW } from './brake.js';
 import { decodeRowKey, encodeRowKey, type RowKey } from './row-key.js';
 import { rowWork } from './row-work.js';
 import type {
@@ -38,6 +39,8 @@ export interface Pace {
   readonly stop: AbortSignal;
   /** Null: as fast as it goes. */
   readonly maxRowsPerSecond: number | null;
+  /** Shared by all lanes of the process. */
+  readonly brake?: Brake | null;
 }
 
 /** A range as it is walked. */
@@ -76,13 +79,14 @@ export function stoppedSweep(): FieldsealError {
   return new FieldsealError('ERR_RUN_STOPPED', 'The sweep was stopped; start it again to go on.');
 }
 
-async function retryBusy<T>(work: () => Awaitable<T>): Promise<T> {
+async function retryBusy<T>(work: () => Awaitable<T>, onBusy?: () => Promise<void>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await work();
     } catch (error) {
       const isBusy = isFieldsealError(error) && error.code === 'ERR_DATABASE_BUSY';
       if (!isBusy || tries === BUSY_TRIES) throw error;
+      await onBusy?.();
       await setImmediate();
     }
   }
@@ -154,7 +158,9 @@ export async function walkRange(
 ): Promise<Tally> {
   const { database, ring, subjects, pace } = context;
   const { table, part } = range;
-  const { maxRowsPerSecond } = pace;
+  const { maxRowsPerSecond, brake = null } = pace;
+  /** By which the brake knows this walk. */
+  const self = {};
   const work = rowWork(table, ring, transform, { canStore: (text) => database.canStore(text), subjects });
   const isAhead = ({ rows, isLast }: Batch) =>
     database.readsAhead && maxRowsPerSecond === null && !isLast && characters(rows) <= MOST_AHEAD_CHARACTERS;
@@ -166,15 +172,21 @@ export async function walkRange(
   let preparing: Promise<Batch> | null = null;
   try {
     for (;;) {
+      await brake?.hold(pace.stop);
       if (pace.stop.aborted) throw stoppedSweep();
       const startedMs = performance.now();
       const batch: Batch = await (preparing ?? prepared());
+      const committingFromMs = performance.now();
       const committing = commitBatch(batch);
       preparing = isAhead(batch) ? quietly(prepared()) : null;
       tally = await committing;
       if (batch.isLast) return tally;
-      const waitMs =
-        maxRowsPerSecond === null ? 0 : (batch.rows.length / maxRowsPerSecond) * 1000 - (performance.now() - startedMs);
+      const committedMs = performance.now();
+      const pacedMs =
+        maxRowsPerSecond === null ? 0 : (batch.rows.length / maxRowsPerSecond) * 1000 - (committedMs - startedMs);
+      const rest = brake ? restMs(committedMs - committingFromMs, database.batchMs, characters(batch.rows)) : 0;
+      await brake?.say(self, rest > 0 ? SLOW : null);
+      const waitMs = Math.max(pacedMs, rest);
       // Other work of this process, signals among it, gets its turn; an abort ends the wait at once.
       if (waitMs > 0) await setTimeout(waitMs, undefined, { signal: pace.stop }).catch(() => {});
       else await setImmediate();
@@ -183,6 +195,7 @@ export async function walkRange(
     // Nobody is to close a connection on which something is still asked; what is being prepared may ask once more.
     await Promise.allSettled([preparing]);
     await Promise.allSettled([reading]);
+    await brake?.say(self, null);
   }
 
   function readOf(from: RowKey | null, limit: number): Promise<SweptRow[]> {
@@ -231,7 +244,10 @@ export async function walkRange(
     for (let tries = 1; ; tries++) {
       const startedMs = performance.now();
       try {
-        const committed = await retryBusy(() => commit(rows, known, checkpoint));
+        const committed = await retryBusy(
+          () => commit(rows, known, checkpoint),
+          async () => brake?.say(self, LOCKED),
+        );
         if (!isLast) batchRows = nextRows(rows.length, performance.now() - startedMs, database);
         if (maxRowsPerSecond !== null) batchRows = Math.min(FEWEST_ROWS, batchRows);
         return committed;

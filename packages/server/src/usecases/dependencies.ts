@@ -10,6 +10,8 @@ export type Notice =
   | ({ readonly type: 'progress' } & SweepProgress)
   /** A rotation waits until other processes have loaded the new key. */
   | { readonly type: 'waiting'; readonly readers: number }
+  /** This process's part of a sweep waits, for the reason that its status shows too. */
+  | { readonly type: 'waiting'; readonly because: string }
   /** A worker takes part in a run: as the one that drives it, or beside that. */
   | { readonly type: 'work'; readonly run: number; readonly as: WorkerRole }
   | { readonly type: 'warning'; readonly text: string };

@@ -24,6 +24,8 @@ export interface WorkDone {
 export interface WorkOptions {
   /** As in {@link SweepOptions}. */
   readonly lanes: number | null;
+  /** As in {@link SweepOptions}. */
+  readonly maxReplicationLagSeconds: number | null;
   /**
    * Whether rotations are this process's own business, as they are the service's: one that was begun under another
    * declaration begins anew, and one that cannot go on by itself is failed, so that it is in nobody's way. Else it is left to
@@ -34,13 +36,15 @@ export interface WorkOptions {
 
 /** Drives the run, or helps with it. Nothing is thrown. */
 export async function doWork(deps: Dependencies, { run, as }: Work, options: WorkOptions): Promise<WorkDone> {
-  const { lanes, ownsRotations } = options;
+  const { lanes, maxReplicationLagSeconds, ownsRotations } = options;
   const isOwn = ownsRotations && run.kind === 'rotate';
   const sweep: SweepOptions = {
     dryRun: false,
     maxRowsPerSecond: null,
     allowTriggers: false,
     lanes,
+    maxReplicationLagSeconds,
+    isWorker: true,
     sameDeclaration: !isOwn,
   };
   try {

@@ -1,6 +1,7 @@
 /** From "start this kind of sweep" to its report: find or make the run, claim it, walk its passes, close it. */
 import { FieldsealError, isFieldsealError, type KeyringSnapshot } from 'fieldseal';
 import type { NewRun, Run, RunKind, RunStatus, Store, StoreTransaction } from '../store/store.js';
+import type { Brake } from '../sweep/brake.js';
 import { declarationDigest } from '../sweep/declaration-digest.js';
 import type { RangeWorker } from '../sweep/range-lanes.js';
 import { dryRunPass, type PassContext, type PassesResult, runPasses } from '../sweep/run-passes.js';
@@ -9,6 +10,7 @@ import { countedColumns, type SweptTable } from '../sweep/swept-table.js';
 import { sumCounts, sumHeld } from '../sweep/tally.js';
 import type { FailureReason } from '../sweep/transform.js';
 import type { Dependencies, Driver } from './dependencies.js';
+import { brakeFor } from './hold-back.js';
 import type { OpenTables } from './open-tables.js';
 
 export type { SweepReport };
@@ -22,6 +24,10 @@ export interface SweepOptions {
   /** Null: no limit. */
   readonly maxRowsPerSecond: number | null;
   readonly allowTriggers: boolean;
+  /** How many seconds a standby may be behind before this process waits for it; none unless told. PostgreSQL only. */
+  readonly maxReplicationLagSeconds?: number | null;
+  /** Others may help even so: a worker's bound is its own, and each worker is told one. */
+  readonly isWorker?: boolean;
   /** How many ranges this process walks at the same time, where the database has ranges; 2 unless told. */
   readonly lanes?: number | null;
   /** Refuses a run that was begun under another declaration, in the place of beginning it anew. */
@@ -32,9 +38,21 @@ export interface SweepOptions {
 const DEFAULT_LANES = 2;
 
 /** What to open tables with for a sweep. With a limit there is one lane, which alone knows how fast it is. */
-export function openedFor({ dryRun, allowTriggers, maxRowsPerSecond, lanes }: SweepOptions) {
+export function openedFor(options: SweepOptions) {
+  const { dryRun, allowTriggers, maxRowsPerSecond, maxReplicationLagSeconds = null, lanes } = options;
   const isOne = dryRun || maxRowsPerSecond !== null;
-  return { readOnly: dryRun, dryRun, allowTriggers, lanes: isOne ? 1 : (lanes ?? DEFAULT_LANES) };
+  return {
+    readOnly: dryRun,
+    dryRun,
+    allowTriggers,
+    maxReplicationLagSeconds,
+    lanes: isOne ? 1 : (lanes ?? DEFAULT_LANES),
+  };
+}
+
+/** Whether the run is its driver's alone: others do not know the bounds that it was started with. */
+function isSolo({ maxRowsPerSecond, maxReplicationLagSeconds = null, isWorker = false }: SweepOptions): boolean {
+  return maxRowsPerSecond !== null || (maxReplicationLagSeconds !== null && !isWorker);
 }
 
 /** A run that this process drives. */
@@ -92,12 +110,7 @@ async function auditRun(tx: StoreTransaction, run: Run, what: string, details: R
 }
 
 /** Becomes the run's driver. @throws FieldsealError `ERR_RUN_DRIVEN` when another live process is */
-async function claimRun(
-  { driver }: Dependencies,
-  store: Store,
-  run: Run,
-  { maxRowsPerSecond }: SweepOptions,
-): Promise<ClaimedRun> {
+async function claimRun({ driver }: Dependencies, store: Store, run: Run, options: SweepOptions): Promise<ClaimedRun> {
   const ownerIsGone = run.owner !== null && driver.isGone(run.owner);
   const fence = await store.runs.claim(run.id, driver.owner, LEASE_SECONDS, ownerIsGone);
   const claimed = fence === null ? null : await store.runs.get(run.id);
@@ -107,7 +120,7 @@ async function claimRun(
     !(await store.runs.update(run.id, fence, {
       status: 'in_progress',
       errorDetails: null,
-      solo: maxRowsPerSecond !== null,
+      solo: isSolo(options),
     }))
   ) {
     throw new FieldsealError(
@@ -260,11 +273,12 @@ async function pause(stop: AbortSignal, store: Store, { run, fence }: ClaimedRun
  */
 export async function driveRun(
   deps: Dependencies,
-  { store, tables, lanes }: OpenTables,
+  open: OpenTables,
   run: Run,
   options: SweepOptions,
   prepare: (claimed: ClaimedRun) => Promise<KeyringSnapshot>,
 ): Promise<SweepReport> {
+  const { store, tables } = open;
   if (options.sameDeclaration && run.declaration !== null && run.declaration !== declarationDigest(tables)) {
     throw new FieldsealError('ERR_CONFIG_INVALID', `Run ${run.id} was begun under another declaration than this one.`);
   }
@@ -277,7 +291,8 @@ export async function driveRun(
   try {
     await beginAnewIfOther(store, claimed, tables);
     const ring = await prepare(claimed);
-    const context = passContext(deps, run.kind, run.newKeyVersion, ring, { tables, lanes }, options);
+    const brake = brakeFor(deps, open, claimed);
+    const context = passContext(deps, run.kind, run.newKeyVersion, ring, open, options, brake);
     return await finish(store, claimed, context, await runPasses(store, claimed.run, claimed.fence, context));
   } catch (error) {
     return await pause(deps.stop, store, claimed, error);
@@ -299,8 +314,9 @@ export function passContext(
   ring: KeyringSnapshot,
   { tables, lanes }: Pick<OpenTables, 'tables' | 'lanes'>,
   { maxRowsPerSecond }: SweepOptions,
+  brake: Brake | null = null,
 ): PassContext {
-  const pace = { stop, maxRowsPerSecond };
+  const pace = { stop, maxRowsPerSecond, brake };
   return {
     kind,
     newKeyVersion,

@@ -4,6 +4,7 @@ import type { Run } from '../store/store.js';
 import { walkRanges } from '../sweep/range-lanes.js';
 import type { Dependencies } from './dependencies.js';
 import { openedFor, type SweepOptions, workerOf } from './drive-run.js';
+import { brakeFor } from './hold-back.js';
 import { withReadOnlyStore } from './list-runs.js';
 import { openTables } from './open-tables.js';
 import { keysToOpen } from './service.js';
@@ -37,7 +38,8 @@ export async function helpRun(deps: Dependencies, id: number, options: SweepOpti
     if (run?.status !== 'in_progress' || run.solo) return true;
     const worker = workerOf(deps.driver, tables);
     if (run.declaration !== worker.declaration || !hasKey(ring, run)) return false;
-    const pace = { stop: deps.stop, maxRowsPerSecond: options.maxRowsPerSecond };
+    const brake = brakeFor(deps, open, null);
+    const pace = { stop: deps.stop, maxRowsPerSecond: options.maxRowsPerSecond, brake };
     const context = { kind: run.kind, tables, ring, lanes, pace };
     await walkRanges(store, id, worker, context, { onTally() {}, async onLost() {} });
     return true;

@@ -27,10 +27,11 @@ export function isDriven({ leased, owner }: Run, driver: Driver): boolean {
   return leased && owner !== null && !driver.isGone(owner);
 }
 
-function reasonToWait(status: RunStatus, errorDetails: string | null): string | null {
+function reasonToWait(status: RunStatus, { owner, errorDetails }: Run): string | null {
   if (status === 'pending') return 'No process drives it yet.';
   if (status === 'paused') return 'Somebody paused it.';
-  if (status === 'stalled') return errorDetails ?? 'The process that drove it is gone.';
+  // Whoever leaves a run says why, and is its owner no more. One that is gone may have left what it waited for.
+  if (status === 'stalled') return (owner === null ? errorDetails : null) ?? 'The process that drove it is gone.';
   return status === 'in_progress' ? errorDetails : null;
 }
 
@@ -54,7 +55,7 @@ export function runView(run: Run, driver: Driver): RunView {
     status,
     progressPercent: isOver ? 100 : total === 0 ? 0 : Math.min(100, Math.floor((done / total) * 100)),
     report: report === null ? null : (JSON.parse(report) as SweepReport),
-    waitsBecause: reasonToWait(status, run.errorDetails),
+    waitsBecause: reasonToWait(status, run),
   };
 }
 

@@ -9,6 +9,7 @@ import { postgresPreflight } from '../sweep/postgres-preflight.js';
 import { PostgresSession, type PostgresSessionOptions } from '../sweep/postgres-session.js';
 import { PostgresSweepDatabase } from '../sweep/postgres-sweep-database.js';
 import type { Lane } from '../sweep/range-lanes.js';
+import { lagNeedsPostgres, ReplicationLag } from '../sweep/replication-lag.js';
 import { sqlitePreflight } from '../sweep/sqlite-preflight.js';
 import { SqliteSweepDatabase } from '../sweep/sqlite-sweep-database.js';
 import type { SweepDatabase } from '../sweep/sweep-database.js';
@@ -25,6 +26,8 @@ export interface OpenTables {
   readonly tables: readonly SweptTable[];
   /** At least one. */
   readonly lanes: readonly Lane[];
+  /** Null: no bound was asked for. */
+  readonly lag: ReplicationLag | null;
   readonly store: Store;
   close(): Promise<void>;
 }
@@ -37,6 +40,8 @@ export interface OpenTablesOptions {
   readonly allowTriggers: boolean;
   /** How many ranges are walked at the same time, where the database has ranges; 1 unless told. */
   readonly lanes?: number;
+  /** How many seconds a standby may be behind; null unless told. PostgreSQL only. */
+  readonly maxReplicationLagSeconds?: number | null;
   /**
    * Refuses what must not go on, such as a keyring that does not open. `reading` is a store that can only be read, and
    * has no tables yet if this is the first command; `config` is null where there is none.
@@ -48,6 +53,8 @@ export interface OpenTablesOptions {
 interface Connection<Table extends SweptTable> {
   preflight(config: FieldsealConfig, options: OpenTablesOptions): Promise<Preflight<Table>>;
   ownTables(): Promise<Table[]>;
+  /** @throws FieldsealError `ERR_USAGE` where standbys cannot be seen */
+  boundLag(maxSeconds: number): Promise<ReplicationLag>;
   /** Connects for as many lanes as that, as far as the database has room. */
   sweep(tables: readonly Table[], lanes: number): Promise<readonly SweepDatabase[]>;
   close(): Promise<void>;
@@ -60,6 +67,9 @@ function connectSqlite(file: string, readOnly: boolean): Connection<SweptTable> 
     preflight: async ({ model }, { kind, allowTriggers }) =>
       database.guarded(() => sqlitePreflight(db, model, { kind, allowTriggers })),
     ownTables: async () => database.guarded(() => sqliteOwnTables(db)),
+    async boundLag() {
+      throw lagNeedsPostgres();
+    },
     // One writes at a time.
     sweep: async () => [database],
     close: async () => database.close(),
@@ -92,6 +102,7 @@ async function connectPostgres(
     preflight: ({ model }, { kind, allowTriggers }) =>
       postgresPreflight(first.session, model, { kind, allowTriggers, serviceSchema: schema }),
     ownTables: () => postgresOwnTables((...args) => first.session.query(...args), schema),
+    boundLag: (maxSeconds) => ReplicationLag.open((...args) => first.reader.query(...args), maxSeconds),
     async sweep(tables, lanes) {
       try {
         while (opened.length < lanes) opened.push(await openSessions(options));
@@ -141,7 +152,8 @@ async function open<Table extends SweptTable>(
   options: OpenTablesOptions,
 ): Promise<OpenTables> {
   const { target, schema, notify } = deps;
-  const { kind, readOnly } = options;
+  const { kind, readOnly, maxReplicationLagSeconds: maxLag = null } = options;
+  const lag = maxLag === null ? null : await connection.boundLag(maxLag);
   let declared: readonly Table[] = [];
   if (config === null) {
     // Without a declaration and without columns of the service's own there would be nothing to do.
@@ -167,6 +179,7 @@ async function open<Table extends SweptTable>(
         database,
         subjects: keys && sweptSubjects(keys, absentSubjects(options)),
       })),
+      lag,
       store,
       async close() {
         await keys?.close();

@@ -3,8 +3,9 @@ import { setTimeout } from 'node:timers/promises';
 import { FieldsealError, isFieldsealError } from 'fieldseal';
 import { openStore } from '../store/open-store.js';
 import type { Dependencies } from './dependencies.js';
-import { doWork } from './do-work.js';
+import { doWork, type WorkOptions } from './do-work.js';
 import { AvoidedWork, findWork, type Work } from './find-work.js';
+import { assertSeesLag } from './hold-back.js';
 
 /** How often it looks: with a lease of 15 s, the work of a worker that was killed is another's within 16 s. */
 const POLL_MS = 1_000;
@@ -12,15 +13,17 @@ const POLL_MS = 1_000;
 /**
  * Drives runs that nobody drives, and helps with those that somebody does, until the process is asked to end: then the batch
  * under way is finished, and the rest is left to others. A fault is told, and tried again later.
- * @throws FieldsealError of the store, when it cannot be opened
+ * @throws FieldsealError of the store, when it cannot be opened; `ERR_USAGE` when standbys are to be waited for, and cannot
+ * be seen
  */
-export async function workOnRuns(given: Dependencies, lanes: number | null): Promise<void> {
+export async function workOnRuns(given: Dependencies, how: Omit<WorkOptions, 'ownsRotations'>): Promise<void> {
   const { target, schema, stop, driver } = given;
   const ending = new AbortController();
   const end = () => ending.abort('shutdown');
   if (stop.aborted) end();
   stop.addEventListener('abort', end, { once: true });
   const deps: Dependencies = { ...given, stop: ending.signal };
+  if (how.maxReplicationLagSeconds !== null) await assertSeesLag(given, how.maxReplicationLagSeconds);
   const store = await openStore(target, { schema, mustExist: true });
   const avoided = new AvoidedWork();
   let isAway = false;
@@ -46,8 +49,7 @@ export async function workOnRuns(given: Dependencies, lanes: number | null): Pro
       }
       const { run, as } = work;
       deps.notify({ type: 'work', run: run.id, as });
-      const options = { lanes, ownsRotations: false };
-      const { avoidMs, error } = await doWork(deps, work, options);
+      const { avoidMs, error } = await doWork(deps, work, { ...how, ownsRotations: false });
       avoided.add(work, avoidMs);
       if (error && error.code !== 'ERR_RUN_STOPPED')
         deps.notify({ type: 'warning', text: `run ${run.id}: ${error.message} [${error.code}]` });

@@ -1,0 +1,48 @@
+/** What holds this process's part of a run back, and who learns why it waits. */
+import { databaseName } from '../store/database-url.js';
+import { Brake } from '../sweep/brake.js';
+import { PostgresSession } from '../sweep/postgres-session.js';
+import { lagNeedsPostgres, ReplicationLag } from '../sweep/replication-lag.js';
+import type { Dependencies } from './dependencies.js';
+import type { ClaimedRun } from './drive-run.js';
+import type { OpenTables } from './open-tables.js';
+
+/** A server that is slow every now and then is not told of each time. */
+const NOTICE_MS = 10_000;
+
+/**
+ * The brake for this process's lanes; null on SQLite, which is this process's own or another's, and waits for locks by
+ * itself. The driver's reasons stand beside the run (`driven`); a helper's are its own.
+ */
+export function brakeFor(
+  { notify }: Dependencies,
+  { store, lag }: OpenTables,
+  driven: ClaimedRun | null,
+): Brake | null {
+  if (store.dialect !== 'postgres') return null;
+  let noticedMs = Number.NEGATIVE_INFINITY;
+  let isWaiting = false;
+  return new Brake(lag, async (reason) => {
+    if (reason !== null && !isWaiting && performance.now() - noticedMs >= NOTICE_MS) {
+      noticedMs = performance.now();
+      notify({ type: 'waiting', because: reason });
+    }
+    isWaiting = reason !== null;
+    if (driven) await store.runs.update(driven.run.id, driven.fence, { errorDetails: reason });
+  });
+}
+
+/**
+ * Whether a worker could keep to `--max-replication-lag`, found out before it takes part in anything.
+ * @throws FieldsealError `ERR_USAGE` when it could not
+ */
+export async function assertSeesLag({ target }: Dependencies, maxSeconds: number): Promise<void> {
+  if (target.dialect === 'sqlite') throw lagNeedsPostgres();
+  const { connectionString } = target;
+  const session = await PostgresSession.open({ connectionString, name: databaseName(target), readOnly: true });
+  try {
+    await ReplicationLag.open((...args) => session.query(...args), maxSeconds);
+  } finally {
+    await session.close();
+  }
+}
