@@ -6,6 +6,8 @@ import { setTimeout } from 'node:timers/promises';
 
 /** Standbys are looked at no more often than this, however many batches are written. */
 const LOOK_MS = 1_000;
+/** A timer may be a moment early. */
+const LOOK_AGAIN_MS = LOOK_MS + 1;
 /** A batch that takes so many times its target takes a part of a server that is wanted elsewhere. */
 const BUSY_TIMES = 4;
 /** What is larger takes its time on an idle server too. */
@@ -57,7 +59,7 @@ export class Brake {
       const reason = stop.aborted ? null : await this.#look(this.#watch);
       await this.say(this, reason);
       if (reason === null) return;
-      await setTimeout(LOOK_MS, undefined, { signal: stop }).catch(() => {});
+      await setTimeout(LOOK_AGAIN_MS, undefined, { signal: stop }).catch(() => {});
     }
   }
 
