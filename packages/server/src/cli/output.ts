@@ -72,9 +72,7 @@ export class Output {
       this.note(`run ${notice.run}: ${notice.as === 'driver' ? 'driving it' : 'helping'}`);
     else if (notice.type === 'waiting') {
       this.note(
-        'because' in notice
-          ? `waiting: ${notice.because}`
-          : `waiting for ${notice.readers} process(es) to load the new keyring …`,
+        'because' in notice ? notice.because : `waiting for ${notice.readers} process(es) to load the new keyring …`,
       );
     } else this.note(`run ${notice.run} (${notice.kind})${notice.resumed ? ' goes on from its checkpoint' : ''}`);
   }

@@ -7,7 +7,7 @@ import type { Dependencies } from './dependencies.js';
 import type { ClaimedRun } from './drive-run.js';
 import type { OpenTables } from './open-tables.js';
 
-/** A server that is slow every now and then is not told of each time. */
+/** Who waits long learns how it goes; a server that is slow every now and then is not told of each time. */
 const NOTICE_MS = 10_000;
 
 /**
@@ -21,13 +21,11 @@ export function brakeFor(
 ): Brake | null {
   if (store.dialect !== 'postgres') return null;
   let noticedMs = Number.NEGATIVE_INFINITY;
-  let isWaiting = false;
   return new Brake(lag, async (reason) => {
-    if (reason !== null && !isWaiting && performance.now() - noticedMs >= NOTICE_MS) {
+    if (reason !== null && performance.now() - noticedMs >= NOTICE_MS) {
       noticedMs = performance.now();
       notify({ type: 'waiting', because: reason });
     }
-    isWaiting = reason !== null;
     if (driven) await store.runs.update(driven.run.id, driven.fence, { errorDetails: reason });
   });
 }

@@ -50,7 +50,7 @@ describe('a sweep on PostgreSQL', () => {
 
   it('that meets a lock for long says so while it lasts, and goes on behind it', async () => {
     await withPostgresProject({ sql: SQL, config: CONFIG }, async (place) => {
-      await place.client.query('BEGIN; SELECT FROM t WHERE id = 700 FOR UPDATE');
+      await place.client.query('BEGIN; SELECT FROM t WHERE id = 1 FOR UPDATE');
       const done = ended(await waiting(place, LOCKED, 'encrypt'));
       expect(await waitsBecause(place, LOCKED)).toMatchObject({ status: 'in_progress' });
       await place.client.query('COMMIT');

@@ -82,6 +82,29 @@ it(
             errorDetails: null,
             report: { left: 0, counts: { total: ROWS, rotated: ROWS } },
           });
+
+          // Nobody drives this one any more. A worker keeps to its own bound, and leaves the run open to others.
+          await client.query(
+            "INSERT INTO fieldseal.keyring_readers VALUES ('elsewhere', 0, extract(epoch FROM now())::bigint + 3600)",
+          );
+          const begun = project.spawn('rotate', '--json', { env });
+          for await (const line of createInterface({ input: begun.stdout as NodeJS.ReadableStream })) {
+            if (JSON.parse(line).readers === 1) begun.kill('SIGKILL');
+          }
+          await client.query('DELETE FROM fieldseal.keyring_readers');
+          await fallBehind(2);
+          const worker = await waiting(project, env, 'worker');
+          expect(await status(worker.id)).toMatchObject({
+            kind: 'rotate',
+            status: 'in_progress',
+            waitsBecause: expect.stringMatching(BEHIND),
+          });
+          expect(await isSolo(worker.id)).toEqual([{ solo: false }]);
+          const workerEnded = ended(worker.child);
+          await catchUp();
+          while ((await status(worker.id)).status !== 'completed');
+          worker.child.kill('SIGTERM');
+          expect((await workerEnded).exitCode).toBe(0);
         } finally {
           await client.end();
         }
@@ -95,7 +118,7 @@ async function waiting(project: Project, env: Record<string, string>, ...args: s
   let id = 0;
   for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
     const told: JsonLine = JSON.parse(line);
-    if (told.type === 'run') id = told.run;
+    if (told.type === 'run' || told.type === 'work') id = told.run;
     if (told.type === 'waiting' && BEHIND.test(told.because)) return { id, child };
   }
   throw new Error('the sweep ended without waiting for the standby');
