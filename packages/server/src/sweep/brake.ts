@@ -18,7 +18,7 @@ export const SLOW = 'Writing takes several times as long as it should, so it res
 export const LOCKED = 'It waits for rows that another transaction has locked.';
 
 /**
- * How long the server is left alone after a batch, in milliseconds: as long as the batch took, so that a slow server is
+ * How long the server is left alone after a slow batch that follows another, in milliseconds: as long as the batch took, so that a slow server is
  * never asked for more than half of the time, and 5 seconds at most, so that the sweep comes to its end.
  * @param targetMs what a batch is to take; the number of its rows follows that
  * @param characters how much its values take

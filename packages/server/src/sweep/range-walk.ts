@@ -168,6 +168,7 @@ export async function walkRange(
   let readFrom = range.cursor === null ? null : decodeRowKey(range.cursor);
   const upper = range.upper === null ? null : decodeRowKey(range.upper);
   let tally = range.tally;
+  let wasSlow = false;
   let reading: Promise<Batch> | null = null;
   let preparing: Promise<Batch> | null = null;
   try {
@@ -184,9 +185,12 @@ export async function walkRange(
       const committedMs = performance.now();
       const pacedMs =
         maxRowsPerSecond === null ? 0 : (batch.rows.length / maxRowsPerSecond) * 1000 - (committedMs - startedMs);
-      const rest = brake ? restMs(committedMs - committingFromMs, database.batchMs, characters(batch.rows)) : 0;
-      await brake?.say(self, rest > 0 ? SLOW : null);
-      const waitMs = Math.max(pacedMs, rest);
+      const slowMs = brake ? restMs(committedMs - committingFromMs, database.batchMs, characters(batch.rows)) : 0;
+      // One alone may have met a hiccup, or have been too large: the next has half its rows.
+      const rests = wasSlow && slowMs > 0;
+      wasSlow = slowMs > 0;
+      await brake?.say(self, rests ? SLOW : null);
+      const waitMs = rests ? Math.max(pacedMs, slowMs) : pacedMs;
       // Other work of this process, signals among it, gets its turn; an abort ends the wait at once.
       if (waitMs > 0) await setTimeout(waitMs, undefined, { signal: pace.stop }).catch(() => {});
       else await setImmediate();
