@@ -11,12 +11,15 @@ export interface Work {
 }
 
 /**
- * Whether the run is to be driven by whoever is there. Rotations are as soon as they are asked for; other runs only after
- * they have begun, for whoever began them drives them. How fast one may go that was begun with a limit, only people know.
+ * Whether the run is to be driven by whoever is there. Rotations and verifies are as soon as they are asked for; other runs
+ * only after they have begun, for whoever began them drives them. How fast one may go that was begun with a limit, only
+ * people know.
  */
 function isToBeDriven(run: Run, driver: Driver): boolean {
   if (isDriven(run, driver)) return false;
-  return run.status === 'pending' ? run.kind === 'rotate' : run.status === 'in_progress' && !run.solo;
+  return run.status === 'pending'
+    ? run.kind === 'rotate' || run.kind === 'verify'
+    : run.status === 'in_progress' && !run.solo;
 }
 
 /** Work that is left out for a while. */
