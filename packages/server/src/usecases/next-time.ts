@@ -16,7 +16,7 @@ function isTimezone(name: string): boolean {
 
 /**
  * The first time after `after`. A time of day that the clocks skip comes right behind the gap, and one that they show twice
- * comes the first time only; where hour or minute is `*` or a step, each repeated time counts.
+ * comes the first time only; with `*` or a step for minute or hour, skipped times fall away and repeated ones count each.
  * @param after RFC 3339
  * @throws FieldsealError `ERR_INPUT_INVALID` for what is no cron expression of five fields or never comes, and for an
  * unknown time zone
