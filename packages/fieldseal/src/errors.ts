@@ -75,6 +75,7 @@ export const ERROR_CODES = {
   ERR_KEY_UNVERIFIED: 'Nothing proves that no value needs the key: a verify that began late enough and found nothing.',
   ERR_RUN_OVER: 'The run is over.',
   ERR_ROOT_CHANGE_UNFINISHED: 'The keyring is wrapped under two root keys until their change is finalized.',
+  ERR_SCHEDULE_NOT_FOUND: 'There is no schedule of that id.',
   ERR_INTERNAL: 'A fault of Fieldseal itself.',
 } as const;
 

@@ -7,6 +7,7 @@ import { openStore } from './store/open-store.js';
 import { SweepRunner } from './sweep-runner.js';
 import type { Driver } from './usecases/dependencies.js';
 import { findWork } from './usecases/find-work.js';
+import { keepSchedules, type ScheduleNotice } from './usecases/keep-schedules.js';
 import type { JwtSettings } from './usecases/principals.js';
 import { openService } from './usecases/service.js';
 import { countUnhashedApiKeys } from './usecases/take-over-api-keys.js';
@@ -74,12 +75,13 @@ export async function serve(options: ServeOptions): Promise<void> {
       (isAvoided) => findWork(store, options.driver, isAvoided),
       log,
     );
+    const rotationKeys = config?.keys ?? 'stored';
     const app = await buildApp({
       version: options.version,
       service,
       jwt: options.jwt,
       driver: options.driver,
-      rotationKeys: config?.keys ?? 'stored',
+      rotationKeys,
       trustedProxies: settings.trustedProxies,
       onRotation: (id) => runner.wake(id),
       log,
@@ -88,6 +90,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       if (stop.aborted) resolve();
       stop.addEventListener('abort', () => resolve(), { once: true });
     });
+    let keeping = Promise.resolve();
     try {
       const address = await app.listen({ host: settings.host, port: settings.port }).catch((error: unknown) => {
         throw listenError(error, settings);
@@ -101,11 +104,13 @@ export async function serve(options: ServeOptions): Promise<void> {
       }
       // What the death of a process cut short goes on, and what others drive goes faster.
       runner.start();
+      const tell = (notice: ScheduleNotice) => log({ level: 'warn', event: 'schedule_not_started', ...notice });
+      keeping = keepSchedules({ keys, rotationKeys: async () => rotationKeys, tell }, store, stop);
       await stopped;
     } finally {
       // Whoever holds a connection open without finishing a request does not hold up the end.
       const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
-      await Promise.all([runner.stop(), app.close()]);
+      await Promise.all([runner.stop(), app.close(), keeping]);
       clearTimeout(deadline);
     }
   } finally {

@@ -18,6 +18,7 @@ import { addKeyringCommands } from './keyring-commands.js';
 import { Output, type Terminal } from './output.js';
 import { positiveNumber } from './parse-number.js';
 import { renderReport, renderRun, renderRuns, renderScan } from './render.js';
+import { addScheduleCommands } from './schedule-commands.js';
 import { addServiceCommands } from './service-commands.js';
 import { addSubjectCommands } from './subject-commands.js';
 
@@ -273,6 +274,8 @@ Example, the first day:
       await failUndrivenRun(dependencies(), id, reason ?? null);
       output.result({ run: id, status: 'failed' }, `Run ${id} is failed.`);
     });
+
+  addScheduleCommands({ command, dependencies, output: () => output });
 
   addKeyringCommands({ command, dependencies, output: () => output, keySources: context });
 

@@ -7,6 +7,7 @@ import { FAILURE_REASONS } from '../usecases/failure-reasons.js';
 import type { KeyringView } from '../usecases/list-keys.js';
 import type { RunDetails, RunView } from '../usecases/list-runs.js';
 import type { ColumnScan, ScanReport } from '../usecases/scan-database.js';
+import type { Schedule } from '../usecases/scheduled-kinds.js';
 import { formatCount } from './output.js';
 
 /** Columns side by side, numbers to the right. */
@@ -115,6 +116,23 @@ export function renderRun(run: RunDetails): string {
   if (run.status === 'paused' || run.status === 'stalled')
     lines.push(`\nfieldseal resume ${run.id} goes on from the checkpoint.\n`);
   return lines.join('');
+}
+
+/** `schedule list`. */
+export function renderSchedules(schedules: readonly Schedule[]): string {
+  if (schedules.length === 0) return 'No schedules yet.\n';
+  return table(
+    ['id', 'kind', 'cron', 'time zone', 'next', 'last', 'run'],
+    schedules.map(({ id, kind, cron, timezone, nextAt, lastAt, lastRun }) => [
+      String(id),
+      kind,
+      cron,
+      timezone,
+      nextAt,
+      lastAt ?? 'never',
+      lastRun === null ? '' : String(lastRun),
+    ]),
+  );
 }
 
 /** `keyring list`. */

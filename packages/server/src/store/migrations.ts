@@ -199,4 +199,22 @@ export const MIGRATIONS: readonly Migration[] = [
       ];
     },
   },
+  {
+    version: 5,
+    creates: ['sweep_schedules'],
+    statements(dialect, qualify) {
+      const { id, bigint, time } = TYPES[dialect];
+      return [
+        `create table ${qualify('sweep_schedules')} (
+          id ${id},
+          kind text not null,
+          cron text not null,
+          timezone text not null,
+          next_at ${bigint} not null,
+          last_at ${time},
+          last_run_id ${bigint}
+        )`,
+      ];
+    },
+  },
 ];

@@ -9,6 +9,7 @@ import { migrate } from './migrate.js';
 import { openSqlite } from './open-sqlite.js';
 import { rangeRepository } from './range-repository.js';
 import { runRepository } from './run-repository.js';
+import { scheduleRepository } from './schedule-repository.js';
 import type { StoreSchema } from './schema.js';
 import { sqliteDialect } from './sqlite-dialect.js';
 import { sqliteWorkerDialect } from './sqlite-worker-dialect.js';
@@ -99,6 +100,7 @@ function repositories(db: Kysely<StoreSchema>, place: StorePlace): StoreTransact
     keyring: keyringRepository(db, clock),
     runs: runRepository(db, clock),
     ranges: rangeRepository(db, place.dialect, clock),
+    schedules: scheduleRepository(db, clock),
     audit: auditRepository(db, clock),
     apiKeys: apiKeyRepository(db, clock),
     subjects: subjectKeyRepository(db, place, clock),

@@ -20,16 +20,18 @@ export async function fenceOffRanges(db: Kysely<StoreSchema>, runId: number): Pr
 
 /**
  * What the ranges of a run have counted: each record once by the first pass, and again if a later pass rewrote it.
- * `total` is what was counted beforehand, until more has come.
+ * `total` is what was counted beforehand, until more has come. Without ranges the run's own row says it: of one that has not
+ * begun, or that the Python original made.
  */
 export async function countsSoFar(
   db: Kysely<StoreSchema>,
-  { id, counts: { total } }: { readonly id: number; readonly counts: RecordCounts },
+  { id, counts }: { readonly id: number; readonly counts: RecordCounts },
 ): Promise<RecordCounts> {
   const rows = await db.selectFrom('sweep_ranges').select(['pass', 'counts']).where('run_id', '=', id).execute();
+  if (rows.length === 0) return counts;
   const sum = { total: 0, rotated: 0, current: 0, skipped: 0, failed: 0 };
-  for (const { pass, counts } of rows) {
-    for (const column of Object.values(JSON.parse(counts) as Record<string, RecordCounts>)) {
+  for (const { pass, counts: tally } of rows) {
+    for (const column of Object.values(JSON.parse(tally) as Record<string, RecordCounts>)) {
       if (pass === 1) for (const name of Object.keys(sum) as (keyof RecordCounts)[]) sum[name] += column[name];
       else if (pass % 2 === 1) {
         sum.total += column.rotated;
@@ -37,7 +39,7 @@ export async function countsSoFar(
       }
     }
   }
-  return { ...sum, total: Math.max(total, sum.total) };
+  return { ...sum, total: Math.max(counts.total, sum.total) };
 }
 
 export function rangeRepository(db: Kysely<StoreSchema>, dialect: Dialect, clock: DatabaseClock): RangeRepository {

@@ -1,6 +1,7 @@
 /** The store's tables as the query builder sees them: the same columns and JavaScript types on both databases. */
 import type { StoredKey } from 'fieldseal';
 import type { Generated } from 'kysely';
+import type { Schedule } from './schedule.js';
 import type { AuditRow, RunKind, RunStatus, SweepRange } from './store.js';
 
 /** Which of our migrations have run. */
@@ -84,6 +85,18 @@ interface SweepRangesTable {
   fence: Generated<number>;
 }
 
+/** One row a schedule. */
+interface SweepSchedulesTable {
+  id: Generated<number>;
+  kind: Schedule['kind'];
+  cron: string;
+  timezone: string;
+  /** Unix milliseconds. */
+  next_at: number;
+  last_at: string | null;
+  last_run_id: number | null;
+}
+
 interface SweepFailuresTable {
   run_id: number;
   table_name: string;
@@ -150,6 +163,7 @@ export interface StoreSchema {
   keyring_readers: KeyringReadersTable;
   encryption_key_rotations: EncryptionKeyRotationsTable;
   sweep_ranges: SweepRangesTable;
+  sweep_schedules: SweepSchedulesTable;
   sweep_failures: SweepFailuresTable;
   audit_logs: AuditLogsTable;
   api_keys: ApiKeysTable;

@@ -1,5 +1,6 @@
 /** The service's own tables behind one asynchronous interface, the same for SQLite and PostgreSQL. */
 import type { StoredKeyring, SubjectName, SubjectProvider, SubjectState, WrappedSubject } from 'fieldseal';
+import type { ScheduleRepository } from './schedule.js';
 
 /** Which database a store or a sweep talks to. */
 export type Dialect = 'sqlite' | 'postgres';
@@ -351,6 +352,7 @@ export interface StoreTransaction {
   readonly keyring: KeyringRepository;
   readonly runs: RunRepository;
   readonly ranges: RangeRepository;
+  readonly schedules: ScheduleRepository;
   readonly audit: AuditRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly subjects: SubjectKeyRepository;

@@ -19,6 +19,7 @@ const OWN_TABLES: Readonly<Record<keyof StoreSchema | 'api_keys', true>> = {
   subject_state: true,
   sweep_failures: true,
   sweep_ranges: true,
+  sweep_schedules: true,
 };
 
 /** Where the copies of issued API keys are. They are tokens from the first moment on: plaintext is never read there. */

@@ -43,7 +43,7 @@ export async function withKeyringStore<T>(deps: Dependencies, work: (store: Stor
 
 /** Opens the newest ring in an exclusive transaction, and runs `work` in it. */
 export async function inKeyringTransaction<T>(
-  { keys }: Dependencies,
+  { keys }: Pick<Dependencies, 'keys'>,
   store: Store,
   work: (tx: StoreTransaction, keyring: ServiceKeyring) => Promise<T>,
 ): Promise<T> {

@@ -1,11 +1,12 @@
 /** Taking part in one run, and what to make of a fault. */
-import { FieldsealError, isFieldsealError } from 'fieldseal';
+import type { FieldsealError } from 'fieldseal';
 import type { Dependencies } from './dependencies.js';
 import type { SweepOptions, SweepReport } from './drive-run.js';
-import { failRun, isForPerson, isPassingFault } from './fail-run.js';
+import { failRun, faultOf, isForPerson, isPassingFault } from './fail-run.js';
 import type { Work } from './find-work.js';
 import { helpRun } from './help-run.js';
 import { resumeRun } from './resume-run.js';
+import { isScheduled } from './start-due.js';
 
 /** After a fault that passes, and where this process has not what it takes: others may have changed something. */
 const RETRY_MS = 5_000;
@@ -27,9 +28,9 @@ export interface WorkOptions {
   /** As in {@link SweepOptions}. */
   readonly maxReplicationLagSeconds: number | null;
   /**
-   * Whether rotations are this process's own business, as they are the service's: one that was begun under another
-   * declaration begins anew, and one that cannot go on by itself is failed, so that it is in nobody's way. Else it is left to
-   * others, as every other run is.
+   * Whether rotations, and what schedules start, are this process's own business, as they are the service's: one that was
+   * begun under another declaration begins anew, and one that cannot go on by itself is failed, so that it is in nobody's
+   * way. Else it is left to others, as every other run is.
    */
   readonly ownsRotations: boolean;
 }
@@ -37,7 +38,7 @@ export interface WorkOptions {
 /** Drives the run, or helps with it. Nothing is thrown. */
 export async function doWork(deps: Dependencies, { run, as }: Work, options: WorkOptions): Promise<WorkDone> {
   const { lanes, maxReplicationLagSeconds, ownsRotations } = options;
-  const isOwn = ownsRotations && run.kind === 'rotate';
+  const isOwn = ownsRotations && (run.kind === 'rotate' || isScheduled(run));
   const sweep: SweepOptions = {
     dryRun: false,
     maxRowsPerSecond: null,
@@ -52,10 +53,7 @@ export async function doWork(deps: Dependencies, { run, as }: Work, options: Wor
     const helped = await helpRun(deps, run.id, sweep);
     return { report: null, error: null, avoidMs: helped ? 0 : REFUSED_MS };
   } catch (caught) {
-    const reason = caught instanceof Error ? caught.name : 'unknown';
-    const error = isFieldsealError(caught)
-      ? caught
-      : new FieldsealError('ERR_INTERNAL', `A fault of Fieldseal itself: ${reason}.`);
+    const error = faultOf(caught);
     if (isPassingFault(error.code)) return { report: null, error, avoidMs: RETRY_MS };
     const fails = isOwn && as === 'driver' && !isForPerson(error.code);
     // Whoever asks for its status learns why; left as it is, the run would be in the way of every other.

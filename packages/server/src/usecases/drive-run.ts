@@ -76,9 +76,11 @@ export async function findUnfinished({ runs }: StoreTransaction, kind: RunKind):
 
 /**
  * The unfinished run of this kind, or a new one with its audit row; all in one transaction, so that two processes that
- * start at once get the same run. `also` is what a new run brings with it.
+ * start at once get the same run. A new one is this process's from the first moment: else a worker could take it before it
+ * is driven. `also` is what a new run brings with it.
  */
 export async function findOrCreateRun(
+  { driver }: Dependencies,
   store: Store,
   run: NewRun,
   tables: readonly SweptTable[],
@@ -89,6 +91,7 @@ export async function findOrCreateRun(
     if (unfinished) return unfinished;
     await also?.(tx);
     const created = await tx.runs.create(run);
+    await tx.runs.claim(created.id, driver.owner, LEASE_SECONDS, false);
     await auditRun(tx, created, 'started', { declaration: declarationDigest(tables) });
     return created;
   });

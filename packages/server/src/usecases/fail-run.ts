@@ -1,9 +1,16 @@
 /** Giving a run up that cannot go on by itself: its reason stands beside it, and it is in nobody's way. */
-import { type ErrorCode, FieldsealError } from 'fieldseal';
+import { type ErrorCode, FieldsealError, isFieldsealError } from 'fieldseal';
 import { openStore } from '../store/open-store.js';
 import type { Dependencies } from './dependencies.js';
 import { LEASE_SECONDS } from './drive-run.js';
 import { getRun } from './list-runs.js';
+
+/** What was thrown, as the error that it is told as. */
+export function faultOf(caught: unknown): FieldsealError {
+  if (isFieldsealError(caught)) return caught;
+  const reason = caught instanceof Error ? caught.name : 'unknown';
+  return new FieldsealError('ERR_INTERNAL', `A fault of Fieldseal itself: ${reason}.`);
+}
 
 /** Whether trying again later may help: the database was away, or another process drives the run or changed the keyring. */
 export function isPassingFault(code: ErrorCode): boolean {

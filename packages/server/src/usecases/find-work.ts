@@ -11,13 +11,13 @@ export interface Work {
 }
 
 /**
- * Whether the run is to be driven by whoever is there. Rotations are as soon as they are asked for; other runs only after
- * they have begun, for whoever began them drives them. How fast one may go that was begun with a limit, only people know; and
- * whether a decryption that broke off is still wanted.
+ * Whether the run is to be driven by whoever is there. Rotations and verifies are as soon as they are asked for; other runs
+ * only after they have begun, for whoever began them drives them. How fast one may go that was begun with a limit, only
+ * people know; and whether a decryption that broke off is still wanted.
  */
 function isToBeDriven(run: Run, driver: Driver): boolean {
   if (isDriven(run, driver)) return false;
-  if (run.status === 'pending') return run.kind === 'rotate';
+  if (run.status === 'pending') return run.kind === 'rotate' || run.kind === 'verify';
   return run.status === 'in_progress' && !run.solo && run.kind !== 'decrypt';
 }
 

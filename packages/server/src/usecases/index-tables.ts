@@ -41,7 +41,12 @@ async function tryIndexes(
   return dryRun(context, oldVersion);
 }
 
-async function unfinishedOrNew(open: OpenTables, keyring: ServiceKeyring, { rotate }: IndexOptions): Promise<Run> {
+async function unfinishedOrNew(
+  deps: Dependencies,
+  open: OpenTables,
+  keyring: ServiceKeyring,
+  { rotate }: IndexOptions,
+): Promise<Run> {
   const { store, tables } = open;
   const unfinished = await findUnfinished(store, 'index');
   if (unfinished && rotate && unfinished.newKeyVersion === null) {
@@ -53,9 +58,9 @@ async function unfinishedOrNew(open: OpenTables, keyring: ServiceKeyring, { rota
   if (unfinished) return unfinished;
   const by = { notes: null, initiatedBy: 'cli' };
   if (!rotate)
-    return findOrCreateRun(store, { kind: 'index', oldKeyVersion: null, newKeyVersion: null, ...by }, tables);
+    return findOrCreateRun(deps, store, { kind: 'index', oldKeyVersion: null, newKeyVersion: null, ...by }, tables);
   const next = withNextKey(keyring.ring, PURPOSE, null);
-  return findOrCreateRun(store, rotationTo(next, by), tables, (tx) => storeNextKey(tx, keyring, next));
+  return findOrCreateRun(deps, store, rotationTo(next, by), tables, (tx) => storeNextKey(tx, keyring, next));
 }
 
 /** A second clean run after a rotation: no value is left under older keys, and lookups need not ask for them any more. */
@@ -96,7 +101,7 @@ export async function indexTables(deps: Dependencies, options: IndexOptions): Pr
     adviseRootKey(deps, opened);
     if (options.dryRun) return await tryIndexes(deps, open, opened.ring, options);
     const keyring = await withPurposeKey(open.store, opened, PURPOSE);
-    const run = await unfinishedOrNew(open, keyring, options);
+    const run = await unfinishedOrNew(deps, open, keyring, options);
     const report = await driveRun(deps, open, run, options, async (claimed) =>
       run.newKeyVersion === null ? keyring.ring : promote(deps, open.store, keys, PURPOSE, claimed),
     );

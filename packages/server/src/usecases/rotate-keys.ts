@@ -61,7 +61,7 @@ async function startRun(
   const next = withNextKey(keyring.ring, 'field', given?.to ?? null);
   const roots = rotationRoots(deps, keyring, given);
   const run = rotationTo(next, { notes: null, initiatedBy: 'cli' });
-  return findOrCreateRun(store, run, tables, (tx) => storeNextKey(tx, keyring, next, roots));
+  return findOrCreateRun(deps, store, run, tables, (tx) => storeNextKey(tx, keyring, next, roots));
 }
 
 /** Without a configuration only the service's own columns are swept, and the service reads the stored ring. */

@@ -63,7 +63,7 @@ export async function sweepTables(
     }
     const { ring } = hasIndexes(open) ? await withPurposeKey(store, keyring, 'blind-index') : keyring;
     const newRun = { kind, oldKeyVersion: null, newKeyVersion: null, notes: null, initiatedBy: 'cli' };
-    const run = await findOrCreateRun(store, newRun, open.tables);
+    const run = await findOrCreateRun(deps, store, newRun, open.tables);
     return await driveRun(deps, open, run, options, async () => ring);
   } finally {
     await open.close();

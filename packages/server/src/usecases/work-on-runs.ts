@@ -1,18 +1,20 @@
-/** `worker`: a process that takes part in whatever run there is. */
+/** `worker`: a process that takes part in whatever run there is, and starts what schedules ask for. */
 import { setTimeout } from 'node:timers/promises';
-import { FieldsealError, isFieldsealError } from 'fieldseal';
 import { openStore } from '../store/open-store.js';
 import type { Dependencies } from './dependencies.js';
 import { doWork, type WorkOptions } from './do-work.js';
+import { faultOf } from './fail-run.js';
 import { AvoidedWork, findWork, type Work } from './find-work.js';
 import { assertSeesLag } from './hold-back.js';
+import { keepSchedules, type ScheduleNotice } from './keep-schedules.js';
 
 /** How often it looks: with a lease of 15 s, the work of a worker that was killed is another's within 16 s. */
 const POLL_MS = 1_000;
 
 /**
- * Drives runs that nobody drives, and helps with those that somebody does, until the process is asked to end: then the batch
- * under way is finished, and the rest is left to others. A fault is told, and tried again later.
+ * Drives runs that nobody drives, helps with those that somebody does, and starts those that are due by a schedule, until the
+ * process is asked to end: then the batch under way is finished, and the rest is left to others. A fault is told, and tried
+ * again later.
  * @throws FieldsealError of the store, when it cannot be opened; `ERR_USAGE` when standbys are to be waited for, and cannot
  * be seen
  */
@@ -35,11 +37,18 @@ export async function workOnRuns(given: Dependencies, how: Omit<WorkOptions, 'ow
     } catch (error) {
       // Said once, for as long as it lasts.
       if (!isAway)
-        deps.notify({ type: 'warning', text: `the database cannot be asked for work: ${told(error).message}` });
+        deps.notify({ type: 'warning', text: `the database cannot be asked for work: ${faultOf(error).message}` });
       isAway = true;
       return null;
     }
   };
+  const schedules = {
+    keys: deps.keys,
+    rotationKeys: async () => (await deps.loadConfig())?.keys ?? 'stored',
+    tell: ({ schedule, code, reason }: ScheduleNotice) =>
+      deps.notify({ type: 'warning', text: `schedule ${schedule} did not start: ${reason} [${code}]` }),
+  };
+  const keeping = keepSchedules(schedules, store, ending.signal);
   try {
     while (!ending.signal.aborted) {
       const work = await lookFor();
@@ -55,10 +64,8 @@ export async function workOnRuns(given: Dependencies, how: Omit<WorkOptions, 'ow
         deps.notify({ type: 'warning', text: `run ${run.id}: ${error.message} [${error.code}]` });
     }
   } finally {
+    end();
+    await keeping;
     await store.close();
   }
-}
-
-function told(error: unknown): FieldsealError {
-  return isFieldsealError(error) ? error : new FieldsealError('ERR_INTERNAL', 'A fault of Fieldseal itself.');
 }

@@ -108,7 +108,7 @@ describe.each([
         await expect(open(options)).rejects.toMatchObject({
           code: 'ERR_STORE_NEWER',
           message:
-            'The tables of the store are of version 999, and this Fieldseal knows them up to 4; upgrade Fieldseal.',
+            'The tables of the store are of version 999, and this Fieldseal knows them up to 5; upgrade Fieldseal.',
         });
       }
     }));

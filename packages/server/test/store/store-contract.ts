@@ -5,6 +5,7 @@ import { apiKeyContract } from './api-key-contract.js';
 import { keyringContract, RING } from './keyring-contract.js';
 import { rangeContract } from './range-contract.js';
 import { runContract } from './run-contract.js';
+import { scheduleContract } from './schedule-contract.js';
 import { NEW_RUN, RFC_3339_UTC, type WithStore, withOneStore, withTwoStores } from './store-under-test.js';
 import { subjectKeyContract } from './subject-key-contract.js';
 
@@ -12,6 +13,7 @@ export function storeContract(name: string, withStore: WithStore): void {
   keyringContract(name, withStore);
   runContract(name, withStore);
   rangeContract(name, withStore);
+  scheduleContract(name, withStore);
   apiKeyContract(name, withStore);
   subjectKeyContract(name, withStore);
 
