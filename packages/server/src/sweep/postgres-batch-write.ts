@@ -2,8 +2,10 @@
 import { PostgresReadRow } from './postgres-rows.js';
 import type { BatchWrite, VersionedRow, WriteGroup } from './postgres-statements.js';
 import { describeRowKey } from './row-key.js';
+import type { ColumnChange } from './sweep-database.js';
 import type { PlannedRow } from './swept-row.js';
 import { type PostgresSweptTable, sweptColumns } from './swept-table.js';
+import type { FailureReason } from './transform.js';
 
 /** Sets of changed columns that one statement writes; each is a part of it. */
 const MOST_GROUPS = 8;
@@ -14,11 +16,13 @@ export type WriteAtOnce = Pick<BatchWrite, 'groups' | 'failures'> & { readonly c
 /** What could not be read of some rows. */
 export function failuresOf(table: PostgresSweptTable, planned: readonly PlannedRow[]) {
   const columns = sweptColumns(table);
-  return planned.flatMap(({ row, work }) =>
-    work.failures.map(({ columnIndex, reason }) => {
-      return { column: columns[columnIndex] as string, key: describeRowKey(row.key), reason };
-    }),
-  );
+  const failures: { column: string; key: string; reason: FailureReason }[] = [];
+  for (const { row, work } of planned) {
+    for (const { columnIndex, reason } of work.failures) {
+      failures.push({ column: columns[columnIndex] as string, key: describeRowKey(row.key), reason });
+    }
+  }
+  return failures;
 }
 
 /**
@@ -30,9 +34,8 @@ export function writeAtOnce(table: PostgresSweptTable, planned: readonly Planned
   if (table.isOwn || table.hasTriggers) return null;
   const groups = writeGroups(planned);
   if (groups.length > MOST_GROUPS || !groups.every(isVersioned)) return null;
-  const connections = new Set(groups.flatMap(({ rows }) => rows.map(({ row }) => row.connection)));
-  if (connections.size > 1) return null;
-  const [connection = null] = connections;
+  const connection = groups[0]?.rows[0]?.row.connection ?? null;
+  if (!groups.every(({ rows }) => rows.every(({ row }) => row.connection === connection))) return null;
   return { groups, failures: failuresOf(table, planned), connection };
 }
 
@@ -42,16 +45,14 @@ function isVersioned(group: WriteGroup): group is WriteGroup<VersionedRow> {
 
 /** The rows that change, by which of their columns do. */
 export function writeGroups(planned: readonly PlannedRow[]): WriteGroup[] {
-  const groups: { readonly columnIndexes: readonly number[]; readonly rows: PlannedRow[] }[] = [];
+  const groups: (WriteGroup & { readonly rows: PlannedRow[] })[] = [];
   let group: (typeof groups)[number] | undefined;
   for (const row of planned) {
     const { changes } = row.work;
     if (changes.length === 0) continue;
-    const isOf = ({ columnIndexes }: WriteGroup) =>
-      columnIndexes.length === changes.length && changes.every((change, i) => change.columnIndex === columnIndexes[i]);
     // Neighbours mostly change in the same columns.
-    if (!group || !isOf(group)) {
-      group = groups.find(isOf);
+    if (!group || !isOf(group, changes)) {
+      group = groups.find((one) => isOf(one, changes));
       if (!group) {
         group = { columnIndexes: changes.map(({ columnIndex }) => columnIndex), rows: [] };
         groups.push(group);
@@ -60,4 +61,10 @@ export function writeGroups(planned: readonly PlannedRow[]): WriteGroup[] {
     group.rows.push(row);
   }
   return groups;
+}
+
+function isOf({ columnIndexes }: WriteGroup, changes: readonly ColumnChange[]): boolean {
+  return (
+    columnIndexes.length === changes.length && columnIndexes.every((index, i) => changes[i]?.columnIndex === index)
+  );
 }
