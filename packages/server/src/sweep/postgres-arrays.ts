@@ -1,8 +1,8 @@
 /**
- * Arrays in PostgreSQL's binary form, which it takes in several times faster than their text:
+ * Arrays as parameters. Texts go in PostgreSQL's binary form, which it takes in several times faster than their text:
  *
  *     dimensions u32 = 1 ‖ has NULLs u32 ‖ element type u32 ‖ elements u32 ‖ first index u32 = 1 ‖ elements
- *     an element: bytes u32 (2^32 − 1: NULL) ‖ the bytes in its type's binary form, integers big-endian
+ *     an element: bytes u32 (2^32 − 1: NULL) ‖ UTF-8
  *
  * `array_recv` in PostgreSQL's `arrayfuncs.c`.
  */
@@ -11,58 +11,35 @@ const HEADER_BYTES = 20;
 const LENGTH_BYTES = 4;
 const NULL_LENGTH = 0xff_ff_ff_ff;
 const TEXT_OID = 25;
-const XID_OID = 28;
-
-/** The integer types by the names that `format_type` gives them. */
-const INTEGERS = {
-  smallint: { oid: 21, bytes: 2 },
-  integer: { oid: 23, bytes: 4 },
-  bigint: { oid: 20, bytes: 8 },
-} as const;
-export type IntegerType = keyof typeof INTEGERS;
-
-function begun(count: number, elementOid: number, elementBytes: number, hasNull = false): Buffer {
-  const array = Buffer.allocUnsafe(HEADER_BYTES + count * LENGTH_BYTES + elementBytes);
-  for (const [i, word] of [1, Number(hasNull), elementOid, count, 1].entries()) array.writeUInt32BE(word, i * 4);
-  return array;
-}
+/** The most that one character takes in UTF-8, and one UTF-16 unit. */
+const CHARACTER_BYTES = 4;
+const UNIT_BYTES = 3;
 
 /** A `text[]`. */
 export function textArray(values: readonly (string | null)[]): Buffer {
-  // A UTF-16 unit takes at most 3 bytes.
-  const mostBytes = values.reduce((sum, value) => sum + (value === null ? 0 : value.length * 3), 0);
-  const array = begun(values.length, TEXT_OID, mostBytes, values.includes(null));
+  // Tokens are ASCII: three times the memory for each batch would cost more than to begin anew where a value is not.
+  return written(values, 1) ?? (written(values, UNIT_BYTES) as Buffer);
+}
+
+/** @returns null where a value has more than `unitBytes` bytes a UTF-16 unit */
+function written(values: readonly (string | null)[], unitBytes: number): Buffer | null {
+  let mostBytes = HEADER_BYTES + CHARACTER_BYTES;
+  for (const value of values) mostBytes += LENGTH_BYTES + (value === null ? 0 : value.length * unitBytes);
+  const array = Buffer.allocUnsafe(mostBytes);
+  const header = [1, Number(values.includes(null)), TEXT_OID, values.length, 1];
+  for (const [i, word] of header.entries()) array.writeUInt32BE(word, i * LENGTH_BYTES);
   let at = HEADER_BYTES;
   for (const value of values) {
+    // There is room for one character more than there should be: what is cut off is seen as too long, too.
     const bytes = value === null ? 0 : array.write(value, at + LENGTH_BYTES);
+    if (value !== null && bytes > value.length * unitBytes) return null;
     array.writeUInt32BE(value === null ? NULL_LENGTH : bytes, at);
     at += LENGTH_BYTES + bytes;
   }
   return array.subarray(0, at);
 }
 
-/** An array of integers of that type. */
-export function integerArray(type: IntegerType, values: readonly bigint[]): Buffer {
-  const { oid, bytes } = INTEGERS[type];
-  const array = begun(values.length, oid, values.length * bytes);
-  let at = HEADER_BYTES;
-  for (const value of values) {
-    array.writeUInt32BE(bytes, at);
-    if (bytes === 8) array.writeBigInt64BE(value, at + LENGTH_BYTES);
-    else array.writeIntBE(Number(value), at + LENGTH_BYTES, bytes);
-    at += LENGTH_BYTES + bytes;
-  }
-  return array;
-}
-
-/** An `xid[]` of what the texts say. */
-export function xidArray(values: readonly string[]): Buffer {
-  const array = begun(values.length, XID_OID, values.length * 4);
-  let at = HEADER_BYTES;
-  for (const value of values) {
-    array.writeUInt32BE(4, at);
-    array.writeUInt32BE(Number(value), at + LENGTH_BYTES);
-    at += LENGTH_BYTES + 4;
-  }
-  return array;
+/** Numbers of any type, given as the text that the database itself showed: where those come from, their text costs least. */
+export function numberArray(texts: readonly string[]): string {
+  return `{${texts.join(',')}}`;
 }

@@ -1,8 +1,11 @@
 /** What a batch writes to a PostgreSQL table, put together for one statement or for several. */
-import type { BatchWrite, WriteGroup } from './postgres-statements.js';
+import { PostgresReadRow } from './postgres-rows.js';
+import type { BatchWrite, VersionedRow, WriteGroup } from './postgres-statements.js';
 import { describeRowKey } from './row-key.js';
+import type { ColumnChange } from './sweep-database.js';
 import type { PlannedRow } from './swept-row.js';
 import { type PostgresSweptTable, sweptColumns } from './swept-table.js';
+import type { FailureReason } from './transform.js';
 
 /** Sets of changed columns that one statement writes; each is a part of it. */
 const MOST_GROUPS = 8;
@@ -13,11 +16,13 @@ export type WriteAtOnce = Pick<BatchWrite, 'groups' | 'failures'> & { readonly c
 /** What could not be read of some rows. */
 export function failuresOf(table: PostgresSweptTable, planned: readonly PlannedRow[]) {
   const columns = sweptColumns(table);
-  return planned.flatMap(({ row, work }) =>
-    work.failures.map(({ columnIndex, reason }) => {
-      return { column: columns[columnIndex] as string, key: describeRowKey(row.key), reason };
-    }),
-  );
+  const failures: { column: string; key: string; reason: FailureReason }[] = [];
+  for (const { row, work } of planned) {
+    for (const { columnIndex, reason } of work.failures) {
+      failures.push({ column: columns[columnIndex] as string, key: describeRowKey(row.key), reason });
+    }
+  }
+  return failures;
 }
 
 /**
@@ -28,28 +33,38 @@ export function failuresOf(table: PostgresSweptTable, planned: readonly PlannedR
 export function writeAtOnce(table: PostgresSweptTable, planned: readonly PlannedRow[]): WriteAtOnce | null {
   if (table.isOwn || table.hasTriggers) return null;
   const groups = writeGroups(planned);
-  const changed = planned.filter(({ work }) => work.changes.length > 0);
-  const connection = changed[0]?.row.rowVersion?.connection ?? null;
-  const areOfOne = changed.every(({ row }) => row.rowVersion?.connection === connection && connection !== null);
-  if (!areOfOne || groups.length > MOST_GROUPS) return null;
+  if (groups.length > MOST_GROUPS || !groups.every(isVersioned)) return null;
+  const connection = groups[0]?.rows[0]?.row.connection ?? null;
+  if (!groups.every(({ rows }) => rows.every(({ row }) => row.connection === connection))) return null;
   return { groups, failures: failuresOf(table, planned), connection };
 }
 
-/** The rows that change, by which of their columns do; `from`: what they were planned as. */
-export function writeGroups(planned: readonly PlannedRow[]): (WriteGroup & { readonly from: readonly PlannedRow[] })[] {
-  const bySet = new Map<string, PlannedRow[]>();
+function isVersioned(group: WriteGroup): group is WriteGroup<VersionedRow> {
+  return group.rows.every(({ row }) => row instanceof PostgresReadRow && row.xmin !== null);
+}
+
+/** The rows that change, by which of their columns do. */
+export function writeGroups(planned: readonly PlannedRow[]): WriteGroup[] {
+  const groups: (WriteGroup & { readonly rows: PlannedRow[] })[] = [];
+  let group: (typeof groups)[number] | undefined;
   for (const row of planned) {
-    if (row.work.changes.length === 0) continue;
-    const set = row.work.changes.map(({ columnIndex }) => columnIndex).join();
-    const rows = bySet.get(set);
-    if (rows) rows.push(row);
-    else bySet.set(set, [row]);
+    const { changes } = row.work;
+    if (changes.length === 0) continue;
+    // Neighbours mostly change in the same columns.
+    if (!group || !isOf(group, changes)) {
+      group = groups.find((one) => isOf(one, changes));
+      if (!group) {
+        group = { columnIndexes: changes.map(({ columnIndex }) => columnIndex), rows: [] };
+        groups.push(group);
+      }
+    }
+    group.rows.push(row);
   }
-  return Array.from(bySet.values(), (from) => {
-    const columnIndexes = (from[0] as PlannedRow).work.changes.map(({ columnIndex }) => columnIndex);
-    const rows = from.map(({ row: { key, values, rowVersion }, work: { changes } }) => {
-      return { key, values, changes, rowVersion: rowVersion?.xmin ?? '' };
-    });
-    return { columnIndexes, rows, from };
-  });
+  return groups;
+}
+
+function isOf({ columnIndexes }: WriteGroup, changes: readonly ColumnChange[]): boolean {
+  return (
+    columnIndexes.length === changes.length && columnIndexes.every((index, i) => changes[i]?.columnIndex === index)
+  );
 }

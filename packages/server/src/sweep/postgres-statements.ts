@@ -1,10 +1,10 @@
 /** The SQL that a PostgreSQL sweep runs on an application's tables. Keys and values travel as text, NULL aside. */
 import type { Stored } from 'fieldseal';
-import { type IntegerType, integerArray, textArray, xidArray } from './postgres-arrays.js';
+import { numberArray, textArray } from './postgres-arrays.js';
+import { NULL_MARK, type PostgresReadRow, SEPARATOR } from './postgres-rows.js';
 import type { KeyPart, RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
-import type { SweptRow } from './sweep-database.js';
-import { recordsOf } from './swept-row.js';
+import { type PlannedRow, recordsOf } from './swept-row.js';
 import { type PostgresSweptTable, sweptColumns } from './swept-table.js';
 import type { StoredValue } from './transform.js';
 
@@ -15,13 +15,6 @@ const LEASE_MS = 15_000;
 export interface Statement {
   readonly sql: string;
   readonly parameters: readonly unknown[];
-}
-
-/** A row to be written: its key, what was read of it, and the new values of some columns, in the order of those. */
-export interface RowWrite {
-  readonly key: RowKey;
-  readonly values: readonly (StoredValue | null)[];
-  readonly changes: readonly { readonly value: Stored | null }[];
 }
 
 /** Whether the column keeps tokens as `bytea`. */
@@ -41,30 +34,9 @@ function shownText(value: StoredValue | Stored | null): string | null {
   return value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : String(value);
 }
 
-/** The values of a row, in the columns `v0`, `v1`… */
-export function valuesOf(table: PostgresSweptTable, row: Record<string, unknown>): (StoredValue | null)[] {
-  return sweptColumns(table).map((_, i) => {
-    const text = row[`v${i}`] as string | null;
-    return text !== null && isBytes(table, i) ? bytesOf(text) : text;
-  });
-}
-
-function bytesOf(hex: string): Buffer {
-  return Buffer.from(hex.slice(2), 'hex');
-}
-
 /** A key part as the database's own text. */
 function keyText({ value }: KeyPart): string {
   return Buffer.isBuffer(value) ? value.toString('utf8') : String(value);
-}
-
-/** The key in the columns `k0`, `k1`… of a row, as {@link keyText} takes it back. */
-export function keyOf({ keys }: PostgresSweptTable, row: Record<string, unknown>): RowKey {
-  return keys.map(({ isInteger }, i) => keyPart(isInteger, String(row[`k${i}`])));
-}
-
-function keyPart(isInteger: boolean, text: string): KeyPart {
-  return isInteger ? { type: 'integer', value: BigInt(text) } : { type: 'text', value: Buffer.from(text, 'utf8') };
 }
 
 function selectedKeys({ keys }: PostgresSweptTable): string {
@@ -107,20 +79,23 @@ function next(table: PostgresSweptTable, columns: string, { cursor, upper, limit
 const LONG_BYTES = 8 * 1024;
 
 /**
- * The next rows in one row, which {@link rowsOf} takes apart: a JSON array for each column. A driver is several times as
- * long about a row as JSON is about an entry. Where a value is `long`, all rows have to be asked for as {@link selectNextRows}.
+ * The next rows in one row, which `columnsInOne` takes apart: each column as one text, and how many values of it are not
+ * NULL as `n0`…. A driver is many times as long about a row as it takes to find a separator. Where a value is `long`, all
+ * rows have to be asked for as {@link selectNextRows}.
  */
 export function selectNext(table: PostgresSweptTable, which: NextRows): Statement {
   const { sql, parameters } = selectNextRows(table, which);
   const values = sweptColumns(table).map((_, i) => `v${i}`);
-  const isLong = values.map((value) => `octet_length(${value}) > ${LONG_BYTES}`).join(' OR ');
-  const short = (value: string) => `CASE WHEN octet_length(${value}) <= ${LONG_BYTES} THEN ${value} END`;
+  const [separator, nullMark] = [SEPARATOR, NULL_MARK].map((sign) => `chr(${sign.charCodeAt(0)})`);
+  const short = (value: string) =>
+    `CASE WHEN octet_length(${value}) > ${LONG_BYTES} THEN '' ELSE coalesce(${value}, ${nullMark}) END`;
   const columns = [
-    ...[...keyNames(table), 'x'].map((column) => `json_agg(${column})::text AS ${column}`),
-    ...values.map((value) => `json_agg(${short(value)})::text AS ${value}`),
+    ...[...keyNames(table), 'x'].map((column) => `string_agg(${column}, ${separator}) AS ${column}`),
+    ...values.map((value, i) => `count(${value})::int AS n${i}, string_agg(${short(value)}, ${separator}) AS ${value}`),
   ];
+  const longest = `max(greatest(${values.map((value) => `octet_length(${value})`).join(', ')}))`;
   return {
-    sql: `SELECT coalesce(bool_or(${isLong}), false) AS long, ${columns.join(', ')} FROM (${sql}) AS n`,
+    sql: `SELECT count(*)::int AS rows, ${longest} > ${LONG_BYTES} AS long, ${columns.join(', ')} FROM (${sql}) AS n`,
     parameters,
   };
 }
@@ -128,25 +103,6 @@ export function selectNext(table: PostgresSweptTable, which: NextRows): Statemen
 /** The next rows: keys as `k0`…, values as `v0`…, `xmin` as `x`. */
 export function selectNextRows(table: PostgresSweptTable, which: NextRows): Statement {
   return next(table, `${selectedValues(table)}, t.xmin::text AS x`, which);
-}
-
-/** The rows in an answer to {@link selectNext}. */
-export function rowsOf(
-  table: PostgresSweptTable,
-  answer: Record<string, unknown>,
-  versioned: (xmin: string) => NonNullable<SweptRow['rowVersion']>,
-): Omit<SweptRow, 'context'>[] {
-  const column = (name: string) => JSON.parse((answer[name] as string | null) ?? '[]') as (string | null)[];
-  const keys = table.keys.map(({ isInteger }, i) => column(`k${i}`).map((text) => keyPart(isInteger, text as string)));
-  const values = sweptColumns(table).map((_, i) => {
-    const texts = column(`v${i}`);
-    return isBytes(table, i) ? texts.map((text) => text && bytesOf(text)) : texts;
-  });
-  return column('x').map((xmin, row) => ({
-    key: keys.map((parts) => parts[row] as KeyPart),
-    values: values.map((cells) => cells[row] as StoredValue | null),
-    rowVersion: versioned(xmin as string),
-  }));
 }
 
 /** How many `rows` there are next, how many `records` they have, and the key of the last as `k0`…. */
@@ -165,17 +121,17 @@ function keyNames({ keys }: PostgresSweptTable): string[] {
 }
 
 /** The keys of some rows as one array a column, from parameter `first` on, and the join of `t` with them. */
-function keyJoin({ keys }: PostgresSweptTable, rows: readonly { key: RowKey }[], first: number) {
+function keyJoin({ keys }: PostgresSweptTable, rows: readonly PlannedRow[], first: number) {
   return {
     names: keys.map((_, i) => `k${i}`),
     arrays: keys.map((_, i) => `$${first + i}::text[]`),
     condition: keys.map(({ column, castType }, i) => `t.${quoteName(column)} = v.k${i}::${castType}`).join(' AND '),
-    parameters: keys.map((_, i) => rows.map(({ key }) => keyText(key[i] as KeyPart))),
+    parameters: keys.map((_, i) => rows.map(({ row }) => keyText(row.key[i] as KeyPart))),
   };
 }
 
 /** Some rows again, locked until the transaction ends. */
-export function selectLocked(table: PostgresSweptTable, rows: readonly { readonly key: RowKey }[]): Statement {
+export function selectLocked(table: PostgresSweptTable, rows: readonly PlannedRow[]): Statement {
   const { names, arrays, condition, parameters } = keyJoin(table, rows, 1);
   return {
     sql: `SELECT ${selectedKeys(table)}, ${selectedValues(table)}
@@ -193,7 +149,7 @@ export function selectLocked(table: PostgresSweptTable, rows: readonly { readonl
 export function guardedUpdate(
   table: PostgresSweptTable,
   columnIndexes: readonly number[],
-  rows: readonly RowWrite[],
+  rows: readonly PlannedRow[],
 ): Statement {
   const { names, arrays, condition, parameters } = keyJoin(table, rows, 1);
   const columns = sweptColumns(table);
@@ -209,8 +165,8 @@ export function guardedUpdate(
       RETURNING v.i::int AS i, ${isStored} AS stored`,
     parameters: [
       ...parameters,
-      ...columns.map((_, i) => rows.map((row) => shownText(row.values[i] as StoredValue | null))),
-      ...columnIndexes.map((_, i) => rows.map(({ changes }) => shownText(changes[i]?.value ?? null))),
+      ...columns.map((_, i) => rows.map(({ row }) => shownText(row.values[i] as StoredValue | null))),
+      ...columnIndexes.map((_, i) => writtenTexts(rows, i)),
     ],
   };
 }
@@ -219,7 +175,7 @@ export function guardedUpdate(
 export function selectStored(
   table: PostgresSweptTable,
   columnIndexes: readonly number[],
-  rows: readonly RowWrite[],
+  rows: readonly PlannedRow[],
 ): Statement {
   const { names, arrays, condition, parameters } = keyJoin(table, rows, 1);
   const values = columnIndexes.map((_, i) => `n${i}`);
@@ -227,10 +183,7 @@ export function selectStored(
   return {
     sql: `SELECT count(*)::int AS n FROM unnest(${[...arrays, ...valueArrays].join(', ')}) AS v (${[...names, ...values].join(', ')})
       JOIN ONLY ${table.sqlName} AS t ON ${condition} WHERE ${assignment(table, columnIndexes).isStored}`,
-    parameters: [
-      ...parameters,
-      ...columnIndexes.map((_, i) => rows.map(({ changes }) => shownText(changes[i]?.value ?? null))),
-    ],
+    parameters: [...parameters, ...columnIndexes.map((_, i) => writtenTexts(rows, i))],
   };
 }
 
@@ -241,14 +194,22 @@ export interface OwnNames {
 }
 
 /** Rows of which the same columns change. */
-export interface WriteGroup {
+export interface WriteGroup<Row extends PlannedRow = PlannedRow> {
   readonly columnIndexes: readonly number[];
-  readonly rows: readonly (RowWrite & { readonly rowVersion: string })[];
+  readonly rows: readonly Row[];
+}
+
+/** A row that is guarded by its version. */
+export type VersionedRow = PlannedRow & { readonly row: PostgresReadRow };
+
+/** What the rows of a group get in the column of that place among those that change. */
+function writtenTexts(rows: readonly PlannedRow[], place: number): (string | null)[] {
+  return rows.map(({ work }) => shownText(work.changes[place]?.value ?? null));
 }
 
 /** All that a batch writes. */
 export interface BatchWrite {
-  readonly groups: readonly WriteGroup[];
+  readonly groups: readonly WriteGroup<VersionedRow>[];
   readonly failures: readonly { readonly column: string; readonly key: string; readonly reason: string }[];
   readonly runId: number;
   readonly fence: number;
@@ -305,26 +266,17 @@ export function batchStatement(table: PostgresSweptTable, own: OwnNames, write: 
 /** The update of some rows of {@link batchStatement}: one row back for each, `stored`. */
 function versionGuarded(
   table: PostgresSweptTable,
-  { columnIndexes, rows }: WriteGroup,
+  { columnIndexes, rows }: WriteGroup<VersionedRow>,
   given: (value: unknown) => string,
 ): string {
   const keys = table.keys.map(({ column, castType, isInteger }, i) => {
     const name = `t.${quoteName(column)}`;
-    const parts = rows.map(({ key }) => key[i] as KeyPart);
-    if (!isInteger) {
-      const array = `${given(textArray(parts.map(keyText)))}::text[]`;
-      return { array, condition: `${name} = v.k${i}::${castType}` };
-    }
-    const integers = integerArray(
-      castType as IntegerType,
-      parts.map(({ value }) => value as bigint),
-    );
-    return { array: `${given(integers)}::${castType}[]`, condition: `${name} = v.k${i}` };
+    const texts = rows.map(({ row }) => row.keyText(i));
+    if (isInteger) return { array: `${given(numberArray(texts))}::${castType}[]`, condition: `${name} = v.k${i}` };
+    return { array: `${given(textArray(texts))}::text[]`, condition: `${name} = v.k${i}::${castType}` };
   });
-  const values = columnIndexes.map((_, i) => {
-    return `${given(textArray(rows.map(({ changes }) => shownText(changes[i]?.value ?? null))))}::text[]`;
-  });
-  const versions = `${given(xidArray(rows.map(({ rowVersion }) => rowVersion)))}::xid[]`;
+  const values = columnIndexes.map((_, i) => `${given(textArray(writtenTexts(rows, i)))}::text[]`);
+  const versions = `${given(numberArray(rows.map(({ row }) => row.xmin as string)))}::xid[]`;
   const names = [...keyNames(table), ...columnIndexes.map((_, i) => `n${i}`), 'x'];
   const { set, isStored } = assignment(table, columnIndexes);
   return `UPDATE ONLY ${table.sqlName} AS t SET ${set}

@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { FieldsealError } from 'fieldseal';
 import { failuresOf, type WriteAtOnce, writeAtOnce, writeGroups } from './postgres-batch-write.js';
+import { columnsInOne, columnsOf, keyOf, rowsOf } from './postgres-rows.js';
 import {
   BUSY_MS,
   ConnectionLost,
@@ -15,24 +16,21 @@ import {
   batchStatement,
   guardedUpdate,
   holdsRange,
-  keyOf,
   MISSED,
   type OwnNames,
   placeRange,
   type RangePlace,
-  rowsOf,
   type Statement,
   selectCounts,
   selectLocked,
   selectNext,
   selectNextRows,
   selectStored,
-  valuesOf,
 } from './postgres-statements.js';
 import { encodeRowKey, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
 import type { BatchWork, Checkpoint, RangePart, SweepDatabase, SweptRow } from './sweep-database.js';
-import { contextOf, type PlannedRow, planOf, ReadRow } from './swept-row.js';
+import { type PlannedRow, planOf } from './swept-row.js';
 import type { PostgresSweptTable, SweptTable } from './swept-table.js';
 import type { Tally } from './tally.js';
 
@@ -56,8 +54,8 @@ interface BatchProgress {
 /** Over open sessions; their owner closes them. */
 export class PostgresSweepDatabase implements SweepDatabase {
   readonly batchMs = 100;
-  // Larger ones cost the collector of garbage, which copies what three of them hold, more than they save in round trips.
-  readonly batchRows = 1_000;
+  // Larger ones hold their rows for longer, and have the collector of garbage copy more; a statement costs little beside so many.
+  readonly batchRows = 2_000;
   readonly readsAhead = true;
   readonly hasRanges = true;
   readonly #session: PostgresSession;
@@ -96,17 +94,11 @@ export class PostgresSweepDatabase implements SweepDatabase {
     const table = this.#table(name);
     const which = { cursor, upper, limit };
     const ask = ({ sql, parameters }: Statement) => this.#reader.query(sql, parameters);
-    const context = bound(table);
     // The writer's, and from before the read: no version is taken for good over a connection that came after it.
     const { connection } = this.#session;
-    const versioned = (xmin: string) => ({ xmin, connection });
     const [answer] = (await ask(selectNext(table, which))) as [PostgresRow];
-    if (answer['long'] === false) return rowsOf(table, answer, versioned).map((row) => new ReadRow(row, context));
-    const rows = await ask(selectNextRows(table, which));
-    return rows.map((row) => {
-      const read = { key: keyOf(table, row), values: valuesOf(table, row), rowVersion: versioned(String(row['x'])) };
-      return new ReadRow(read, context);
-    });
+    const columns = columnsInOne(table, answer) ?? columnsOf(table, await ask(selectNextRows(table, which)));
+    return rowsOf(table, columns, connection);
   }
 
   async count(
@@ -244,7 +236,6 @@ export class PostgresSweepDatabase implements SweepDatabase {
    * write even so (a trigger may refuse it) is skipped. Rows that are gone are left out of the answer.
    */
   async #writeRows(query: PostgresQuery, table: PostgresSweptTable, planned: readonly PlannedRow[], work: BatchWork) {
-    const context = bound(table);
     const settled: (PlannedRow & { isSkipped: boolean })[] = [];
     let open = planned;
     for (let tries = 1; ; tries++) {
@@ -252,16 +243,8 @@ export class PostgresSweepDatabase implements SweepDatabase {
       settled.push(...open.filter((row) => !missed.has(row)).map((row) => ({ ...row, isSkipped: false })));
       if (missed.size === 0) return settled;
       if (tries === TRIES) return [...settled, ...[...missed].map((row) => ({ ...row, isSkipped: true }))];
-      const { sql, parameters } = selectLocked(
-        table,
-        [...missed].map(({ row }) => row),
-      );
-      open = planOf(
-        (await query(sql, parameters)).map(
-          (cells) => new ReadRow({ key: keyOf(table, cells), values: valuesOf(table, cells) }, context),
-        ),
-        work,
-      );
+      const { sql, parameters } = selectLocked(table, [...missed]);
+      open = planOf(rowsOf(table, columnsOf(table, await query(sql, parameters)), null), work);
     }
   }
 
@@ -272,12 +255,12 @@ export class PostgresSweepDatabase implements SweepDatabase {
     planned: readonly PlannedRow[],
   ): Promise<Set<PlannedRow>> {
     const missed = new Set<PlannedRow>();
-    for (const { columnIndexes, rows, from } of writeGroups(planned)) {
+    for (const { columnIndexes, rows } of writeGroups(planned)) {
       const { sql, parameters } = guardedUpdate(table, columnIndexes, rows);
       const written = await query(sql, parameters);
       if (written.some(({ stored }) => stored !== true)) throw changedByTrigger(table);
       const places = new Set(written.map(({ i }) => i));
-      for (const [i, row] of from.entries()) if (!places.has(i + 1)) missed.add(row);
+      for (const [i, row] of rows.entries()) if (!places.has(i + 1)) missed.add(row);
     }
     return missed;
   }
@@ -364,17 +347,4 @@ function changedByTrigger({ name }: SweptTable): FieldsealError {
     'ERR_TABLE_TRIGGERS',
     `${name}: a trigger changed what was written, so that it would not be read as it is; nothing of the batch is kept.`,
   );
-}
-
-/** What the values of a table's rows are bound to. */
-function bound(table: PostgresSweptTable) {
-  return ({ key, values }: Pick<SweptRow, 'key' | 'values'>) => contextOf(table, 'key', contextKey(table, key), values);
-}
-
-/** A `bytea` key travels as its text; values are bound to its bytes. */
-function contextKey({ keys }: PostgresSweptTable, key: RowKey): RowKey {
-  return key.map((part, i) => {
-    if (keys[i]?.castType !== 'bytea' || part.type !== 'text') return part;
-    return { type: 'blob', value: Buffer.from(part.value.toString('utf8').slice(2), 'hex') };
-  });
 }

@@ -12,11 +12,6 @@ export interface SweptRow {
   readonly values: readonly (StoredValue | null)[];
   /** What values may be bound to: the columns of the primary key, tenant and subject by their declared names. */
   readonly context: ContextRow;
-  /**
-   * What the database itself calls this version of the row, PostgreSQL's `xmin`, and the writer's connection at that time,
-   * for which alone that is unique. Absent: it has no name for it.
-   */
-  readonly rowVersion?: { readonly xmin: string; readonly connection: number } | undefined;
 }
 
 /** A new value for one of `sweptColumns`. */

@@ -30,14 +30,12 @@ type Read = Omit<SweptRow, 'context'>;
 export class ReadRow implements SweptRow {
   readonly key: RowKey;
   readonly values: readonly (StoredValue | null)[];
-  readonly rowVersion: SweptRow['rowVersion'];
   readonly #contextOf: (row: Read) => ContextRow;
   #context: ContextRow | null = null;
 
-  constructor({ key, values, rowVersion }: Read, contextOf: (row: Read) => ContextRow) {
+  constructor({ key, values }: Read, contextOf: (row: Read) => ContextRow) {
     this.key = key;
     this.values = values;
-    this.rowVersion = rowVersion;
     this.#contextOf = contextOf;
   }
 

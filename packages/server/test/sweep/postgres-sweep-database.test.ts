@@ -189,23 +189,42 @@ describe('a batch', () => {
     });
   });
 
-  it('keeps every character of short and of long values, whichever columns of its rows change', async () => {
-    const texts = ['"\\{},NULL\n', 'ü😀', '', 'NULL', 'long 😀'.repeat(2_000)];
+  const LONG = 'long 😀'.repeat(2_000);
+  it.each([
+    ['short values', ['"\\{},NULL\n', 'ü😀', '', 'NULL']],
+    ['short and long values', ['"\\{},NULL\n', 'ü😀', '', LONG]],
+    ['values with the separator of an answer', ['a\x1e', '', '\x1e', 'b']],
+    ['values that are what stands for NULL in an answer', ['a', '\x1f', '\x1f', '\x1f']],
+  ])('keeps every character of %s, whichever columns of its rows change', async (_, texts) => {
     const sql = 'CREATE TABLE t (id smallint PRIMARY KEY, c text, d text)';
     await withPostgresSweep({ sql, columns: ['c', 'd'] }, async (sweep) => {
       for (const [i, text] of texts.entries()) {
         const [c, d] = [text, i % 2 === 0 ? text : null];
         await sweep.client.query('INSERT INTO t VALUES ($1, $2, $3)', [i - 2, c, d]);
       }
-      expect(await sweep.commit(await sweep.read(), sweep.work('encrypt'))).toMatchObject({
-        c: { total: 5, rotated: 5, failed: 0 },
-        d: { total: 3, rotated: 3, failed: 0 },
+      const read = await sweep.read();
+      expect(read.map(({ values }) => values)).toEqual(texts.map((text, i) => [text, i % 2 === 0 ? text : null]));
+      expect(await sweep.commit(read, sweep.work('encrypt'))).toMatchObject({
+        c: { total: 4, rotated: 4, failed: 0 },
+        d: { total: 2, rotated: 2, failed: 0 },
       });
       await sweep.client.query('UPDATE t SET d = c WHERE d IS NULL');
       const stored = await sweep.rows('SELECT c, d FROM t ORDER BY id');
       expect(stored.map((row) => row.map((token) => sweep.primary.decrypt(token as string)))).toEqual(
         texts.map((text) => [text, text]),
       );
+    });
+  });
+
+  it('keeps keys with the separator of an answer', async () => {
+    const sql = "CREATE TABLE t (id text PRIMARY KEY, c text); INSERT INTO t VALUES ('a', 'x'), (E'b\\x1ec', 'y')";
+    await withPostgresSweep({ sql }, async (sweep) => {
+      await encryptBatch(sweep);
+      const rows = await sweep.rows('SELECT id, c FROM t ORDER BY id COLLATE "C"');
+      expect(rows.map(([id, token]) => [id, sweep.primary.decrypt(token as string)])).toEqual([
+        ['a', 'x'],
+        ['b\x1ec', 'y'],
+      ]);
     });
   });
 
