@@ -21,7 +21,7 @@ import {
   tokenBytesFor,
   tokenSeconds,
 } from './fernet-token.js';
-import { rotateWith } from './multi-fernet.js';
+import { renewWith, rotateWith } from './multi-fernet.js';
 import { fillRandom } from './random-pool.js';
 import { decodeUtf8OrNull } from './utf8.js';
 
@@ -306,41 +306,77 @@ export function decipherMany(
 }
 
 /**
- * Re-encrypts tokens under the first key, as `MultiFernet.rotate` does: each keeps its time. The plaintext never
- * becomes a string: it is decrypted into a buffer, encrypted from there, and erased. Failures: `ERR_DECRYPT_FAILED`,
- * `ERR_VALUE_TYPE`.
+ * Encrypts the tokens at `positions`, of which one key is known to be theirs, under the first key; each keeps its time. The
+ * plaintext never becomes a string: it is decrypted into a buffer, encrypted from there, and erased.
+ */
+function resealChunk(batch: Batch, keys: readonly FernetKey[], keyIndex: number, positions: readonly number[]): void {
+  const { chunk } = batch;
+  const padded = decipherChunk(batch, keys[keyIndex] as FernetKey, positions);
+  const nowMs = Date.now();
+  const kept: number[] = [];
+  let end = 0;
+  try {
+    forEachPlaintext(batch, positions, padded, (position, start) => {
+      const blocks = start - AES_BLOCK_BYTES;
+      // Random bytes take the place that was the IV's. The tokens move together where one failed.
+      if (end !== blocks) padded.copyWithin(end, blocks, blocks + chunk.blockBytesAt(position));
+      fillRandom(padded, end, AES_BLOCK_BYTES, nowMs);
+      end += chunk.blockBytesAt(position);
+      kept.push(position);
+    });
+    writeTokens(batch, keys[0] as FernetKey, kept, padded.subarray(0, end));
+  } finally {
+    padded.fill(0);
+  }
+}
+
+/**
+ * Re-encrypts tokens under the first key, as `MultiFernet.rotate` does: each keeps its time. Failures:
+ * `ERR_DECRYPT_FAILED`, `ERR_VALUE_TYPE`.
  */
 export function rotateMany(
   keys: readonly FernetKey[],
   tokens: readonly (string | null)[],
   hashing: Hashing = hashingOf(),
 ): BatchResult {
-  const [primary] = keys;
-  if (!primary) throw new TypeError('rotateMany needs at least one key');
+  if (keys.length === 0) throw new TypeError('rotateMany needs at least one key');
   return openMany(
     keys,
     tokens,
     hashing,
     (token) => rotateWith(keys, token, 'strict'),
+    (batch, keyIndex, positions) => resealChunk(batch, keys, keyIndex, positions),
+  );
+}
+
+/** As `rotateMany`; but a token that is under the first key already, and opens, comes back as it is. */
+export function renewMany(
+  keys: readonly FernetKey[],
+  tokens: readonly (string | null)[],
+  hashing: Hashing = hashingOf(),
+): BatchResult {
+  return openMany(
+    keys,
+    tokens,
+    hashing,
+    (token) => renewWith(keys, token),
     (batch, keyIndex, positions) => {
-      const { chunk } = batch;
-      const padded = decipherChunk(batch, keys[keyIndex] as FernetKey, positions);
-      const nowMs = Date.now();
-      const kept: number[] = [];
-      let end = 0;
-      try {
-        forEachPlaintext(batch, positions, padded, (position, start) => {
-          const blocks = start - AES_BLOCK_BYTES;
-          // Random bytes take the place that was the IV's. The tokens move together where one failed.
-          if (end !== blocks) padded.copyWithin(end, blocks, blocks + chunk.blockBytesAt(position));
-          fillRandom(padded, end, AES_BLOCK_BYTES, nowMs);
-          end += chunk.blockBytesAt(position);
-          kept.push(position);
-        });
-        writeTokens(batch, primary, kept, padded.subarray(0, end));
-      } finally {
-        padded.fill(0);
-      }
+      if (keyIndex > 0) resealChunk(batch, keys, keyIndex, positions);
+      else keepChunk(batch, keys[0] as FernetKey, positions);
     },
   );
+}
+
+/** Gives back the tokens at `positions` as they are: those that open. */
+function keepChunk(batch: Batch, key: FernetKey, positions: readonly number[]): void {
+  const { chunk, inputs, values } = batch;
+  const padded = decipherChunk(batch, key, positions);
+  try {
+    forEachPlaintext(batch, positions, padded, (position) => {
+      const index = chunk.indexAt(position);
+      values[index] = inputs[index] as string;
+    });
+  } finally {
+    padded.fill(0);
+  }
 }
