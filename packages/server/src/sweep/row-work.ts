@@ -64,6 +64,11 @@ class RowRecord implements SweptRecord {
 
 const NOTHING: readonly never[] = Object.freeze([]);
 
+/** Most often there is one alone; `push` would make room for 17. */
+function withOne<T>(several: readonly T[], one: T): readonly T[] {
+  return several.length === 0 ? [one] : [...several, one];
+}
+
 /** The outcomes of one column, by the places of the rows; null where there is none. */
 type ColumnOutcomes = (Outcome | null)[];
 
@@ -94,8 +99,7 @@ class RowOfBatch implements RowWork {
     const { outcomes } = this.#batch;
     for (let columnIndex = 0; columnIndex < outcomes.length; columnIndex++) {
       const outcome = outcomes[columnIndex]?.[this.#row];
-      // An array of just the size, which `push` does not make.
-      if (outcome?.kind === 'write') changes = [...changes, { columnIndex, value: outcome.value }];
+      if (outcome?.kind === 'write') changes = withOne(changes, { columnIndex, value: outcome.value });
     }
     return changes;
   }
@@ -105,7 +109,7 @@ class RowOfBatch implements RowWork {
     const { outcomes } = this.#batch;
     for (let columnIndex = 0; columnIndex < outcomes.length; columnIndex++) {
       const outcome = outcomes[columnIndex]?.[this.#row];
-      if (outcome?.kind === 'failed') failures = [...failures, { columnIndex, reason: outcome.reason }];
+      if (outcome?.kind === 'failed') failures = withOne(failures, { columnIndex, reason: outcome.reason });
     }
     return failures;
   }
@@ -135,8 +139,9 @@ export function rowWork(
     for (const [columnIndex, field] of fields.entries()) {
       const stored = rows.map(({ values }) => values[columnIndex] as StoredValue | null);
       const told = indexed.has(field) ? undefined : transform.column?.(ring, field, stored);
-      for (const [rowIndex, value] of stored.entries()) {
-        const outcome = told?.[rowIndex] ?? null;
+      for (let rowIndex = 0; rowIndex < stored.length; rowIndex++) {
+        const value = stored[rowIndex] as StoredValue | null;
+        const outcome = told?.[rowIndex];
         if (outcome) settle(outcomes, columnIndex, rowIndex, outcome);
         else if (value !== null) {
           records.push(new RowRecord(field, value, [columnIndex, rowIndex], rows[rowIndex] as SweptRow, subjects));
