@@ -1,10 +1,11 @@
 /** A field: one declared column, as applications and sweeps use it. */
 import { ownerText } from '../core/context-text.js';
-import { decryptMany } from '../core/fernet-batch.js';
+import { decryptMany, findTextKeys } from '../core/fernet-batch.js';
 import { decodeUtf8 } from '../core/utf8.js';
 import { FieldsealError, isFieldsealError } from '../errors.js';
 import type { Keyring } from '../keys/keyring.js';
 import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
+import type { ReadableKey } from '../keys/readable-key.js';
 import { likelyToken, openText, renewTokens } from './fernet-scheme.js';
 import type { ColumnDeclaration, TableDeclaration } from './model.js';
 import { type ContextDeclaration, type ContextRow, Place, type SubjectSource } from './place.js';
@@ -175,6 +176,17 @@ export class Field<T> {
    */
   renewMany(ring: KeyringSnapshot, stored: readonly (Stored | null)[]): (Stored | null)[] {
     return renewTokens(ring, stored);
+  }
+
+  /**
+   * The versions of the keys that the Fernet tokens among many values are under, of those that the column's codec can read;
+   * null for any other value, of which `examine` says what it is, and null altogether for a column that is not decrypted
+   * to text as it is. For sweeps.
+   */
+  findVersions(ring: KeyringSnapshot, stored: readonly (Stored | null)[]): (string | null)[] | null {
+    if (!this.#isFernetText) return null;
+    const { values } = findTextKeys(ring.readableFernet, stored.map(likelyToken));
+    return values.map((keyIndex) => (keyIndex === null ? null : (ring.readable[keyIndex] as ReadableKey).version));
   }
 
   /** As `openMany`, straight to text; null for a column that is not decrypted to text as it is. */

@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { BatchResult, Hashing } from '../../src/core/batch.js';
 import { CbcStream } from '../../src/core/cbc-stream.js';
 import { Fernet } from '../../src/core/fernet.js';
-import { decryptMany, encryptMany, renewMany, rotateMany } from '../../src/core/fernet-batch.js';
+import { decryptMany, encryptMany, findTextKeys, renewMany, rotateMany } from '../../src/core/fernet-batch.js';
 import { FernetKey } from '../../src/core/fernet-key.js';
 import { MultiFernet } from '../../src/core/multi-fernet.js';
 import { type ErrorCode, isFieldsealError } from '../../src/errors.js';
@@ -164,6 +164,28 @@ describe('a batch', () => {
     );
   });
 
+  it('is known by the key of each token that is a text', () => {
+    fc.assert(
+      fc.property(fc.array(token, { maxLength: 30 }), hashing, (tokens, how) => {
+        const decrypted = decryptMany(keys, tokens, how);
+        const { values, failures } = findTextKeys(keys, tokens, how);
+        expect(failures).toEqual(decrypted.failures);
+        for (const [i, keyIndex] of values.entries()) {
+          if (keyIndex === null) expect(decrypted.values[i]).toBeNull();
+          else expect(fernets[keyIndex]?.decrypt(tokens[i] as string)).toBe(decrypted.values[i]);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('whose texts are UTF-8 only when they are put together is none of texts', () => {
+    const [start, end] = [Buffer.of(0x41, 0xc3), Buffer.of(0xa9, 0x41)];
+    const tokens = Array.from({ length: 20 }, (_, i) => multi.encrypt(i % 2 ? end : start));
+    const failures = tokens.map((_, index) => ({ index, code: 'ERR_VALUE_NOT_TEXT' }));
+    expect(findTextKeys(keys, tokens)).toEqual({ values: tokens.map(() => null), failures });
+  });
+
   it('of tokens that several keys have signed is under the first of these, whichever its first token shows', () => {
     // The second key signs as the first does, and encrypts as another.
     const alike = Buffer.concat([firstBytes.subarray(0, 16), Buffer.alloc(16, 77)]);
@@ -228,6 +250,7 @@ describe('a batch', () => {
     ['rotated', 1, rotateMany],
     ['renewed', 1, renewMany],
     ['left as it is', 0, renewMany],
+    ['looked at', 1, findTextKeys],
   ] as const;
   it.each([100, 5000, 100_000].flatMap((length) => kept.map(([what, key, work]) => ({ length, what, key, work }))))(
     'of $length bytes leaves no plaintext behind when it is $what',

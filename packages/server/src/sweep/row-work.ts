@@ -138,7 +138,8 @@ export function rowWork(
     const records: RowRecord[] = [];
     for (const [columnIndex, field] of fields.entries()) {
       const stored = rows.map(({ values }) => values[columnIndex] as StoredValue | null);
-      const told = indexed.has(field) ? undefined : transform.column?.(ring, field, stored);
+      const isNeeded = indexesOnly || indexed.has(field);
+      const told = isNeeded ? null : transform.column?.(ring, field, stored);
       for (let rowIndex = 0; rowIndex < stored.length; rowIndex++) {
         const value = stored[rowIndex] as StoredValue | null;
         const outcome = told?.[rowIndex];

@@ -77,13 +77,13 @@ export interface Transform {
   readonly indexes: 'write' | 'left' | 'failure';
   /**
    * For a column whose opened values nobody needs: what `field` would say of its values, told of all of them in one go at half
-   * the cost; null for a value that has to be opened, and for NULL. Whatever it does not tell, `field` does.
+   * the cost; null for a value that has to be opened, for NULL, and instead of all where it can tell none.
    */
   readonly column?: (
     ring: KeyringSnapshot,
     field: Field<unknown>,
     stored: readonly (StoredValue | null)[],
-  ) => (Outcome | null)[];
+  ) => (Outcome | null)[] | null;
 }
 
 const REASONS: Partial<Record<ErrorCode, FailureReason>> = {
@@ -194,6 +194,22 @@ function undeclared(field: Field<unknown>, { scheme }: Opened): Outcome | null {
   return { kind: 'failed', reason: scheme === 'plaintext' ? 'plaintext' : 'scheme' };
 }
 
+function ofStorage(field: Field<unknown>, stored: readonly (StoredValue | null)[]): (Stored | null)[] {
+  return stored.map((value) => (isOfStorage(field, value) ? value : null));
+}
+
+/** Tells under what the tokens of a column are kept that can be read. */
+const tellHeld: NonNullable<Transform['column']> = (ring, field, stored) => {
+  const outcomes = new Map(
+    ring.readable.map(({ version }): [string, Outcome] => [
+      version,
+      { kind: 'current', holds: heldUnder(field, 'fernet', version) },
+    ]),
+  );
+  const versions = field.findVersions(ring, ofStorage(field, stored));
+  return versions?.map((version) => (version === null ? null : (outcomes.get(version) as Outcome))) ?? null;
+};
+
 /** Counts under what each value is kept, whatever the declaration says: the verifying pass behind the other kinds. */
 const COUNT_HELD: Transform = {
   field: (_queue, { field }, opened) => {
@@ -201,6 +217,7 @@ const COUNT_HELD: Transform = {
     return { kind: 'current', holds: held(field, opened) };
   },
   indexes: 'left',
+  column: tellHeld,
 };
 
 /** The same behind `encrypt`: what cannot be encrypted was reported by the sweeping pass, and is nothing left to do. */
@@ -214,6 +231,7 @@ const COUNT_ENCRYPTED: Transform = {
     return { kind: 'current', holds: held(field, opened) };
   },
   indexes: 'left',
+  column: (ring, field, stored) => (field.scheme === 'fernet' ? tellHeld(ring, field, stored) : null),
 };
 
 /** The transform of the verifying pass behind a run of that kind. */
@@ -250,11 +268,7 @@ export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {
     column: (ring, field, stored) => {
       const holds = heldUnder(field, 'fernet', ring.primary.version);
       const current: Outcome = { kind: 'current', holds };
-      const renewed = field.renewMany(
-        ring,
-        stored.map((value) => (isOfStorage(field, value) ? value : null)),
-      );
-      return renewed.map((value, i) => {
+      return field.renewMany(ring, ofStorage(field, stored)).map((value, i) => {
         if (value === null) return null;
         return value === stored[i] ? current : { kind: 'write', value, holds };
       });
@@ -276,6 +290,7 @@ export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {
       return { kind: 'current', holds: held(field, opened) };
     },
     indexes: 'failure',
+    column: tellHeld,
   },
 };
 
