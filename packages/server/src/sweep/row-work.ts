@@ -72,6 +72,9 @@ function withOne<T>(several: readonly T[], one: T): readonly T[] {
 /** The outcomes of one column, by the places of the rows; null where there is none. */
 type ColumnOutcomes = (Outcome | null)[];
 
+/** What became of fields, by the places of the rows; nothing of NULL. */
+type DoneFields = ReadonlyMap<Field<unknown>, Map<number, Transformed>>;
+
 /** What is done to the rows of a batch. */
 interface WorkedBatch {
   /** The names of the columns. */
@@ -132,14 +135,22 @@ export function rowWork(
 ): (rows: readonly SweptRow[]) => RowWork[] {
   const { fields, indexes = [], indexesOnly } = table;
   const columns = [...fields, ...indexes].map(({ column }) => column);
+  /** The fields that indexes are made of: what they are opened as is needed. */
   const indexed = new Set(indexes.flatMap((index) => index.fields));
   return (rows) => {
     const outcomes = columns.map((): ColumnOutcomes => new Array<Outcome | null>(rows.length).fill(null));
+    const done = workOnFields(rows, outcomes);
+    workOnIndexes(rows, outcomes, done);
+    const batch: WorkedBatch = { columns, outcomes };
+    return rows.map((_, rowIndex) => new RowOfBatch(batch, rowIndex));
+  };
+
+  /** @returns what became of each value that an index is made of, by its field and the place of its row */
+  function workOnFields(rows: readonly SweptRow[], outcomes: readonly ColumnOutcomes[]): DoneFields {
     const records: RowRecord[] = [];
     for (const [columnIndex, field] of fields.entries()) {
       const stored = rows.map(({ values }) => values[columnIndex] as StoredValue | null);
-      const isNeeded = indexesOnly || indexed.has(field);
-      const told = isNeeded ? null : transform.column?.(ring, field, stored);
+      const told = indexesOnly || indexed.has(field) ? null : transform.column?.(ring, field, stored);
       for (let rowIndex = 0; rowIndex < stored.length; rowIndex++) {
         const value = stored[rowIndex] as StoredValue | null;
         const outcome = told?.[rowIndex];
@@ -149,12 +160,16 @@ export function rowWork(
         }
       }
     }
-    const done = new Map([...indexed].map((field) => [field, new Map<number, Transformed>()]));
+    const done: DoneFields = new Map([...indexed].map((field) => [field, new Map()]));
     for (const [i, one] of transformRecords(transform, ring, records).entries()) {
       const { field, columnIndex, rowIndex } = records[i] as RowRecord;
       if (!indexesOnly) settle(outcomes, columnIndex, rowIndex, one.outcome);
       done.get(field)?.set(rowIndex, one);
     }
+    return done;
+  }
+
+  function workOnIndexes(rows: readonly SweptRow[], outcomes: readonly ColumnOutcomes[], done: DoneFields): void {
     for (const [i, index] of indexes.entries()) {
       const columnIndex = fields.length + i;
       for (const [rowIndex, row] of rows.entries()) {
@@ -163,9 +178,7 @@ export function rowWork(
         if (outcome) settle(outcomes, columnIndex, rowIndex, outcome);
       }
     }
-    const batch: WorkedBatch = { columns, outcomes };
-    return rows.map((_, rowIndex) => new RowOfBatch(batch, rowIndex));
-  };
+  }
 
   function settle(outcomes: readonly ColumnOutcomes[], columnIndex: number, rowIndex: number, outcome: Outcome): void {
     (outcomes[columnIndex] as ColumnOutcomes)[rowIndex] = storable(outcome, canStore);
