@@ -5,25 +5,24 @@
  *
  * These calls block until the batch is done.
  */
-import { writeStrictBase64Url } from './base64url.js';
+import { isUtf8 } from 'node:buffer';
 import { type Batch, type BatchResult, type Hashing, hashingOf, runBatch } from './batch.js';
 import { AES_BLOCK_BYTES } from './cbc-stream.js';
 import { decryptTextWith, encryptWith, findKey, load } from './fernet.js';
+import { decipherChunk, forEachPlaintext, openMany } from './fernet-batch-open.js';
 import { MAX_CHUNKED_TOKEN_BYTES } from './fernet-chunk.js';
-import { type FernetKey, unpaddedLength, writePadding } from './fernet-key.js';
+import { type FernetKey, writePadding } from './fernet-key.js';
 import {
   FERNET_VERSION,
-  isTokenByteLength,
-  OVERHEAD_BYTES,
   SECONDS_AT,
   secondsToWords,
   type TokenSeconds,
   tokenBytesFor,
   tokenSeconds,
 } from './fernet-token.js';
-import { rotateWith } from './multi-fernet.js';
+import { renewWith, rotateWith } from './multi-fernet.js';
 import { fillRandom } from './random-pool.js';
-import { decodeUtf8OrNull } from './utf8.js';
+import { assertUtf8, decodeUtf8OrNull } from './utf8.js';
 
 /** The plaintext of a token, and what else the token carries. */
 export interface DecipheredToken {
@@ -143,102 +142,6 @@ function writeTokens(batch: Batch, key: FernetKey, positions: readonly number[],
 }
 
 /**
- * Reads every token of the batch that fits into chunks, authenticates those, and hands the authentic ones of one key to
- * `open`; larger ones go to `openSingle`.
- */
-function openMany<T = string>(
-  keys: readonly FernetKey[],
-  tokens: readonly (string | null)[],
-  hashing: Hashing,
-  openSingle: (token: string) => T,
-  open: (batch: Batch<T>, keyIndex: number, positions: readonly number[]) => void,
-): BatchResult<T> {
-  return runBatch<T>(tokens, hashing, (batch) => {
-    const { chunk, inputs } = batch;
-    for (let index = 0; index < inputs.length; index++) {
-      const token = inputs[index];
-      if (token === null) continue;
-      if (typeof token !== 'string') {
-        batch.fail(index, 'ERR_VALUE_TYPE');
-        continue;
-      }
-      const mostBytes = Math.ceil(token.length / 4) * 3;
-      if (mostBytes > MAX_CHUNKED_TOKEN_BYTES) {
-        batch.attempt(index, () => openSingle(token));
-        continue;
-      }
-      if (!chunk.hasRoomFor(mostBytes)) openChunk(batch, keys, open);
-      const bytes = writeStrictBase64Url(token, chunk.memory, chunk.nextSlot);
-      if (!isTokenByteLength(bytes)) {
-        batch.fail(index, 'ERR_DECRYPT_FAILED');
-        continue;
-      }
-      chunk.add(index, bytes - OVERHEAD_BYTES + AES_BLOCK_BYTES);
-      chunk.keepGivenMac(chunk.count - 1);
-    }
-    openChunk(batch, keys, open);
-  });
-}
-
-/** Authenticates all tokens of the chunk before anything else of them is used, opens them, and leaves it empty. */
-function openChunk<T>(
-  batch: Batch<T>,
-  keys: readonly FernetKey[],
-  open: (batch: Batch<T>, keyIndex: number, positions: readonly number[]) => void,
-): void {
-  const { chunk } = batch;
-  let unread: readonly number[] = batch.positions();
-  const authentic: [keyIndex: number, positions: readonly number[]][] = [];
-  for (const [keyIndex, key] of keys.entries()) {
-    if (unread.length === 0) break;
-    const judged = chunk.authenticate(key.hmac, unread);
-    authentic.push([keyIndex, judged.authentic]);
-    unread = judged.others;
-  }
-  for (const position of unread) batch.fail(chunk.indexAt(position), 'ERR_DECRYPT_FAILED');
-  for (const [keyIndex, positions] of authentic) {
-    const isToken = (position: number) => chunk.memory[chunk.slotAt(position)] === FERNET_VERSION;
-    const tokens = positions.every(isToken) ? positions : positions.filter(isToken);
-    if (tokens.length < positions.length) {
-      // Signed by the key, and yet no token of the only version there is.
-      for (const position of positions) {
-        if (!isToken(position)) batch.fail(chunk.indexAt(position), 'ERR_DECRYPT_FAILED');
-      }
-    }
-    if (tokens.length > 0) open(batch, keyIndex, tokens);
-  }
-  chunk.clear();
-}
-
-/** Calls `use` with the place of each plaintext in `padded`; those that end in no padding fail. */
-function forEachPlaintext<T>(
-  batch: Batch<T>,
-  positions: readonly number[],
-  padded: Buffer,
-  use: (position: number, start: number, length: number) => void,
-): void {
-  const { chunk } = batch;
-  let at = 0;
-  for (const position of positions) {
-    // What stands in the place of the IV means nothing, and is passed over.
-    const start = at + AES_BLOCK_BYTES;
-    const end = at + chunk.blockBytesAt(position);
-    at = end;
-    const length = unpaddedLength(padded, start, end);
-    if (length >= 0) use(position, start, length);
-    else {
-      padded.fill(0, start - AES_BLOCK_BYTES, end);
-      batch.fail(chunk.indexAt(position), 'ERR_DECRYPT_FAILED');
-    }
-  }
-}
-
-/** Decrypts the tokens at `positions`, of which one key is known to be theirs, in one call. */
-function decipherChunk<T>({ chunk }: Batch<T>, key: FernetKey, positions: readonly number[]): Buffer {
-  return key.cbc.decrypt(chunk.staged.subarray(0, chunk.stage(positions)));
-}
-
-/**
  * Decrypts tokens to text, each under whichever key authenticates it; null stays null. Failures: `ERR_DECRYPT_FAILED`,
  * which never says why, `ERR_VALUE_NOT_TEXT`, `ERR_VALUE_TYPE`.
  */
@@ -306,41 +209,123 @@ export function decipherMany(
 }
 
 /**
- * Re-encrypts tokens under the first key, as `MultiFernet.rotate` does: each keeps its time. The plaintext never
- * becomes a string: it is decrypted into a buffer, encrypted from there, and erased. Failures: `ERR_DECRYPT_FAILED`,
- * `ERR_VALUE_TYPE`.
+ * Under which of the keys each token is that opens to text, by its place; null stays null. The texts never become strings.
+ * Failures: `ERR_DECRYPT_FAILED`, `ERR_VALUE_NOT_TEXT`, `ERR_VALUE_TYPE`.
+ */
+export function findTextKeys(
+  keys: readonly FernetKey[],
+  tokens: readonly (string | null)[],
+  hashing: Hashing = hashingOf(),
+): BatchResult<number> {
+  return openMany<number>(
+    keys,
+    tokens,
+    hashing,
+    (token) => {
+      const loaded = load(token, 'strict');
+      const key = findKey(keys, loaded);
+      const bytes = key.decipher(loaded);
+      try {
+        assertUtf8(bytes);
+        return keys.indexOf(key);
+      } finally {
+        bytes.fill(0);
+      }
+    },
+    (batch, keyIndex, positions) => {
+      const { chunk } = batch;
+      const padded = decipherChunk(batch, keys[keyIndex] as FernetKey, positions);
+      try {
+        const unpadded: [index: number, start: number, end: number][] = [];
+        forEachPlaintext(batch, positions, padded, (position, start, length) => {
+          for (let i = start - AES_BLOCK_BYTES; i < start; i++) padded[i] = 0;
+          unpadded.push([chunk.indexAt(position), start, start + length]);
+        });
+        // Zeros before each text and its padding behind it are ASCII: it is all UTF-8 exactly when each of them is.
+        const areTexts = isUtf8(padded);
+        for (const [index, start, end] of unpadded) {
+          if (areTexts || isUtf8(padded.subarray(start, end))) batch.values[index] = keyIndex;
+          else batch.fail(index, 'ERR_VALUE_NOT_TEXT');
+        }
+      } finally {
+        padded.fill(0);
+      }
+    },
+  );
+}
+
+/**
+ * Encrypts the tokens at `positions`, of which one key is known to be theirs, under the first key; each keeps its time. The
+ * plaintext never becomes a string: it is decrypted into a buffer, encrypted from there, and erased.
+ */
+function resealChunk(batch: Batch, keys: readonly FernetKey[], keyIndex: number, positions: readonly number[]): void {
+  const { chunk } = batch;
+  const padded = decipherChunk(batch, keys[keyIndex] as FernetKey, positions);
+  const nowMs = Date.now();
+  const kept: number[] = [];
+  let end = 0;
+  try {
+    forEachPlaintext(batch, positions, padded, (position, start) => {
+      const blocks = start - AES_BLOCK_BYTES;
+      // Random bytes take the place that was the IV's. The tokens move together where one failed.
+      if (end !== blocks) padded.copyWithin(end, blocks, blocks + chunk.blockBytesAt(position));
+      fillRandom(padded, end, AES_BLOCK_BYTES, nowMs);
+      end += chunk.blockBytesAt(position);
+      kept.push(position);
+    });
+    writeTokens(batch, keys[0] as FernetKey, kept, padded.subarray(0, end));
+  } finally {
+    padded.fill(0);
+  }
+}
+
+/**
+ * Re-encrypts tokens under the first key, as `MultiFernet.rotate` does: each keeps its time. Failures:
+ * `ERR_DECRYPT_FAILED`, `ERR_VALUE_TYPE`.
  */
 export function rotateMany(
   keys: readonly FernetKey[],
   tokens: readonly (string | null)[],
   hashing: Hashing = hashingOf(),
 ): BatchResult {
-  const [primary] = keys;
-  if (!primary) throw new TypeError('rotateMany needs at least one key');
+  if (keys.length === 0) throw new TypeError('rotateMany needs at least one key');
   return openMany(
     keys,
     tokens,
     hashing,
     (token) => rotateWith(keys, token, 'strict'),
+    (batch, keyIndex, positions) => resealChunk(batch, keys, keyIndex, positions),
+  );
+}
+
+/** As `rotateMany`; but a token that is under the first key already, and opens, comes back as it is. */
+export function renewMany(
+  keys: readonly FernetKey[],
+  tokens: readonly (string | null)[],
+  hashing: Hashing = hashingOf(),
+): BatchResult {
+  return openMany(
+    keys,
+    tokens,
+    hashing,
+    (token) => renewWith(keys, token),
     (batch, keyIndex, positions) => {
-      const { chunk } = batch;
-      const padded = decipherChunk(batch, keys[keyIndex] as FernetKey, positions);
-      const nowMs = Date.now();
-      const kept: number[] = [];
-      let end = 0;
-      try {
-        forEachPlaintext(batch, positions, padded, (position, start) => {
-          const blocks = start - AES_BLOCK_BYTES;
-          // Random bytes take the place that was the IV's. The tokens move together where one failed.
-          if (end !== blocks) padded.copyWithin(end, blocks, blocks + chunk.blockBytesAt(position));
-          fillRandom(padded, end, AES_BLOCK_BYTES, nowMs);
-          end += chunk.blockBytesAt(position);
-          kept.push(position);
-        });
-        writeTokens(batch, primary, kept, padded.subarray(0, end));
-      } finally {
-        padded.fill(0);
-      }
+      if (keyIndex > 0) resealChunk(batch, keys, keyIndex, positions);
+      else keepChunk(batch, keys[0] as FernetKey, positions);
     },
   );
+}
+
+/** Gives back the tokens at `positions` as they are: those that open. */
+function keepChunk(batch: Batch, key: FernetKey, positions: readonly number[]): void {
+  const { chunk, inputs, values } = batch;
+  const padded = decipherChunk(batch, key, positions);
+  try {
+    forEachPlaintext(batch, positions, padded, (position) => {
+      const index = chunk.indexAt(position);
+      values[index] = inputs[index] as string;
+    });
+  } finally {
+    padded.fill(0);
+  }
 }

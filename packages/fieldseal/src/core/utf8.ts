@@ -1,4 +1,5 @@
 /** Text to and from UTF-8, refusing what would not come back the same. */
+import { isUtf8 } from 'node:buffer';
 import { FieldsealError } from '../errors.js';
 
 const fatalDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -20,7 +21,7 @@ export function decodeUtf8(bytes: Uint8Array): string {
 export function decodeUtf8Range(buffer: Buffer, start: number, end: number): string {
   const text = decodeUtf8OrNull(buffer, start, end);
   if (text !== null) return text;
-  throw new FieldsealError('ERR_VALUE_NOT_TEXT', 'The decrypted bytes are not UTF-8; read them as bytes.');
+  throw notUtf8();
 }
 
 /** As {@link decodeUtf8Range}; null when the bytes are not well-formed. */
@@ -33,4 +34,13 @@ export function decodeUtf8OrNull(buffer: Buffer, start: number, end: number): st
   } catch {
     return null;
   }
+}
+
+/** Of bytes that nobody wants as a string. @throws as {@link decodeUtf8} */
+export function assertUtf8(bytes: Uint8Array): void {
+  if (!isUtf8(bytes)) throw notUtf8();
+}
+
+function notUtf8(): FieldsealError {
+  return new FieldsealError('ERR_VALUE_NOT_TEXT', 'The decrypted bytes are not UTF-8; read them as bytes.');
 }

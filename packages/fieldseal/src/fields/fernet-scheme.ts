@@ -1,7 +1,7 @@
 /** The `fernet` scheme: the tokens of the Python original. They are bound to no place. */
 import { encodeBase64Url } from '../core/base64url.js';
 import { decryptTextWith, encryptWith } from '../core/fernet.js';
-import { decipherMany } from '../core/fernet-batch.js';
+import { decipherMany, renewMany } from '../core/fernet-batch.js';
 import type { FernetKey } from '../core/fernet-key.js';
 import {
   FERNET_VERSION,
@@ -15,6 +15,7 @@ import {
   tokenSeconds,
 } from '../core/fernet-token.js';
 import { isFieldsealError } from '../errors.js';
+import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
 import type { ReadableKey } from '../keys/readable-key.js';
 import type { Codec } from './codec.js';
 import { type OpenedToken, type Storage, type Stored, type TokenScheme, UNREADABLE } from './scheme.js';
@@ -74,6 +75,17 @@ export function openText(keys: readonly FernetKey[], stored: Stored): string | n
     if (isFieldsealError(error)) return null;
     throw error;
   }
+}
+
+/** What `Field.renewMany` makes of values. */
+export function renewTokens(ring: KeyringSnapshot, stored: readonly (Stored | null)[]): (Stored | null)[] {
+  const tokens = stored.map(likelyToken);
+  const { values } = renewMany(ring.readableFernet, tokens);
+  return values.map((token, i) => {
+    const given = stored[i] as Stored;
+    if (token === null || typeof given === 'string') return token;
+    return token === tokens[i] ? given : inStorage(token, 'bytes');
+  });
 }
 
 export const fernetScheme: TokenScheme = {

@@ -1,11 +1,12 @@
 /** A field: one declared column, as applications and sweeps use it. */
 import { ownerText } from '../core/context-text.js';
-import { decryptMany } from '../core/fernet-batch.js';
+import { decryptMany, findTextKeys } from '../core/fernet-batch.js';
 import { decodeUtf8 } from '../core/utf8.js';
 import { FieldsealError, isFieldsealError } from '../errors.js';
 import type { Keyring } from '../keys/keyring.js';
 import type { KeyringSnapshot } from '../keys/keyring-snapshot.js';
-import { likelyToken, openText } from './fernet-scheme.js';
+import type { ReadableKey } from '../keys/readable-key.js';
+import { likelyToken, openText, renewTokens } from './fernet-scheme.js';
 import type { ColumnDeclaration, TableDeclaration } from './model.js';
 import { type ContextDeclaration, type ContextRow, Place, type SubjectSource } from './place.js';
 import { type Opened, type SchemeName, type Storage, type Stored, UNREADABLE, type WritingScheme } from './scheme.js';
@@ -165,6 +166,27 @@ export class Field<T> {
       if (opened) return opened;
     }
     return stored.map(() => null);
+  }
+
+  /**
+   * The Fernet tokens among many values, under the primary of exactly this snapshot: one that is under it already is the very
+   * value that was given, one under an older key is made anew with its time kept, in the storage that it has. Only what is
+   * authentic and opens; its plaintext is erased, and never a string. Null for any other value, of which `examine` says
+   * what it is. For sweeps.
+   */
+  renewMany(ring: KeyringSnapshot, stored: readonly (Stored | null)[]): (Stored | null)[] {
+    return renewTokens(ring, stored);
+  }
+
+  /**
+   * The versions of the keys that the Fernet tokens among many values are under, of those that the column's codec can read;
+   * null for any other value, of which `examine` says what it is, and null altogether for a column that is not decrypted
+   * to text as it is. For sweeps.
+   */
+  findVersions(ring: KeyringSnapshot, stored: readonly (Stored | null)[]): (string | null)[] | null {
+    if (!this.#isFernetText) return null;
+    const { values } = findTextKeys(ring.readableFernet, stored.map(likelyToken));
+    return values.map((keyIndex) => (keyIndex === null ? null : (ring.readable[keyIndex] as ReadableKey).version));
   }
 
   /** As `openMany`, straight to text; null for a column that is not decrypted to text as it is. */

@@ -36,12 +36,23 @@ export interface RowWorkOptions {
 class RowRecord implements SweptRecord {
   readonly field: Field<unknown>;
   readonly stored: StoredValue;
+  readonly columnIndex: number;
+  /** The place of its row in the batch. */
+  readonly rowIndex: number;
   readonly #row: SweptRow;
   readonly #subjects: SubjectSource | null;
 
-  constructor(field: Field<unknown>, stored: StoredValue, row: SweptRow, subjects: SubjectSource | null) {
+  constructor(
+    field: Field<unknown>,
+    stored: StoredValue,
+    [columnIndex, rowIndex]: readonly [number, number],
+    row: SweptRow,
+    subjects: SubjectSource | null,
+  ) {
     this.field = field;
     this.stored = stored;
+    this.columnIndex = columnIndex;
+    this.rowIndex = rowIndex;
     this.#row = row;
     this.#subjects = subjects;
   }
@@ -51,46 +62,66 @@ class RowRecord implements SweptRecord {
   }
 }
 
-/**
- * Holds outcomes alone, as many as there are columns: a batch has thousands of rows in memory until it is written, and what
- * was deciphered for them, or can be told from the outcomes, can go meanwhile.
- */
-class OutcomesOfRow implements RowWork {
-  readonly #columns: readonly string[];
-  readonly #outcomes: readonly (Outcome | null)[];
-  /** Made when the batch is written. */
-  #changes: readonly ColumnChange[] | null = null;
+const NOTHING: readonly never[] = Object.freeze([]);
 
-  /** @param outcomes of each column; null where there is none */
-  constructor(columns: readonly string[], outcomes: readonly (Outcome | null)[]) {
-    this.#columns = columns;
-    this.#outcomes = outcomes;
+/** Most often there is one alone; `push` would make room for 17. */
+function withOne<T>(several: readonly T[], one: T): readonly T[] {
+  return several.length === 0 ? [one] : [...several, one];
+}
+
+/** The outcomes of one column, by the places of the rows; null where there is none. */
+type ColumnOutcomes = (Outcome | null)[];
+
+/** What became of fields, by the places of the rows; nothing of NULL. */
+type DoneFields = ReadonlyMap<Field<unknown>, Map<number, Transformed>>;
+
+/** What is done to the rows of a batch. */
+interface WorkedBatch {
+  /** The names of the columns. */
+  readonly columns: readonly string[];
+  /** Of each of them. */
+  readonly outcomes: readonly ColumnOutcomes[];
+}
+
+/**
+ * A row's part of its batch. A batch has thousands of rows in memory until it is written, and whatever each of them keeps is
+ * copied by the garbage collector meanwhile; so a row has nothing of its own but its outcomes, and the rest is made of
+ * them when it is asked for.
+ */
+class RowOfBatch implements RowWork {
+  readonly #batch: WorkedBatch;
+  readonly #row: number;
+
+  constructor(batch: WorkedBatch, row: number) {
+    this.#batch = batch;
+    this.#row = row;
   }
 
   get changes(): readonly ColumnChange[] {
-    if (this.#changes) return this.#changes;
-    const changes: ColumnChange[] = [];
-    for (let columnIndex = 0; columnIndex < this.#outcomes.length; columnIndex++) {
-      const outcome = this.#outcomes[columnIndex];
-      if (outcome?.kind === 'write') changes.push({ columnIndex, value: outcome.value });
+    let changes: readonly ColumnChange[] = NOTHING;
+    const { outcomes } = this.#batch;
+    for (let columnIndex = 0; columnIndex < outcomes.length; columnIndex++) {
+      const outcome = outcomes[columnIndex]?.[this.#row];
+      if (outcome?.kind === 'write') changes = withOne(changes, { columnIndex, value: outcome.value });
     }
-    this.#changes = changes;
     return changes;
   }
 
-  get failures(): { columnIndex: number; reason: FailureReason }[] {
-    const failures: { columnIndex: number; reason: FailureReason }[] = [];
-    for (let columnIndex = 0; columnIndex < this.#outcomes.length; columnIndex++) {
-      const outcome = this.#outcomes[columnIndex];
-      if (outcome?.kind === 'failed') failures.push({ columnIndex, reason: outcome.reason });
+  get failures(): RowWork['failures'] {
+    let failures: RowWork['failures'] = NOTHING;
+    const { outcomes } = this.#batch;
+    for (let columnIndex = 0; columnIndex < outcomes.length; columnIndex++) {
+      const outcome = outcomes[columnIndex]?.[this.#row];
+      if (outcome?.kind === 'failed') failures = withOne(failures, { columnIndex, reason: outcome.reason });
     }
     return failures;
   }
 
   count(tally: Tally, isSkipped = false): void {
-    for (let i = 0; i < this.#outcomes.length; i++) {
-      const outcome = this.#outcomes[i];
-      if (outcome) countOutcome(tally, this.#columns[i] as string, outcome, isSkipped);
+    const { columns, outcomes } = this.#batch;
+    for (let i = 0; i < outcomes.length; i++) {
+      const outcome = outcomes[i]?.[this.#row];
+      if (outcome) countOutcome(tally, columns[i] as string, outcome, isSkipped);
     }
   }
 }
@@ -104,44 +135,64 @@ export function rowWork(
 ): (rows: readonly SweptRow[]) => RowWork[] {
   const { fields, indexes = [], indexesOnly } = table;
   const columns = [...fields, ...indexes].map(({ column }) => column);
+  /** The fields that indexes are made of: what they are opened as is needed. */
+  const indexed = new Set(indexes.flatMap((index) => index.fields));
   return (rows) => {
-    const records: SweptRecord[] = [];
-    for (const row of rows) {
-      for (let i = 0; i < fields.length; i++) {
-        const stored = row.values[i] as StoredValue | null;
-        if (stored !== null) records.push(new RowRecord(fields[i] as Field<unknown>, stored, row, subjects));
-      }
-    }
-    const transformed = transformRecords(transform, ring, records).values();
-    return rows.map((row) => workOf(row, (i) => (row.values[i] === null ? null : nextOf(transformed))));
+    const outcomes = columns.map((): ColumnOutcomes => new Array<Outcome | null>(rows.length).fill(null));
+    const done = workOnFields(rows, outcomes);
+    workOnIndexes(rows, outcomes, done);
+    const batch: WorkedBatch = { columns, outcomes };
+    return rows.map((_, rowIndex) => new RowOfBatch(batch, rowIndex));
   };
 
-  /** @param take the outcome of the row's field of that place, null for NULL; asked for each field in turn */
-  function workOf(row: SweptRow, take: (columnIndex: number) => Transformed | null): RowWork {
-    const outcomes = new Array<Outcome | null>(columns.length).fill(null);
-    const done = new Array<Transformed | null>(fields.length).fill(null);
-    for (let i = 0; i < fields.length; i++) {
-      const one = take(i);
-      done[i] = one;
-      if (one && !indexesOnly) outcomes[i] = storable(one.outcome, canStore);
+  /** @returns what became of each value that an index is made of, by its field and the place of its row */
+  function workOnFields(rows: readonly SweptRow[], outcomes: readonly ColumnOutcomes[]): DoneFields {
+    const records: RowRecord[] = [];
+    for (const [columnIndex, field] of fields.entries()) {
+      const stored = rows.map(({ values }) => values[columnIndex] as StoredValue | null);
+      const told = indexesOnly || indexed.has(field) ? null : transform.column?.(ring, field, stored);
+      for (let rowIndex = 0; rowIndex < stored.length; rowIndex++) {
+        const value = stored[rowIndex] as StoredValue | null;
+        const outcome = told?.[rowIndex];
+        if (outcome) settle(outcomes, columnIndex, rowIndex, outcome);
+        else if (value !== null) {
+          records.push(new RowRecord(field, value, [columnIndex, rowIndex], rows[rowIndex] as SweptRow, subjects));
+        }
+      }
     }
+    const done: DoneFields = new Map([...indexed].map((field) => [field, new Map()]));
+    for (const [i, one] of transformRecords(transform, ring, records).entries()) {
+      const { field, columnIndex, rowIndex } = records[i] as RowRecord;
+      if (!indexesOnly) settle(outcomes, columnIndex, rowIndex, one.outcome);
+      done.get(field)?.set(rowIndex, one);
+    }
+    return done;
+  }
+
+  function workOnIndexes(rows: readonly SweptRow[], outcomes: readonly ColumnOutcomes[], done: DoneFields): void {
     for (const [i, index] of indexes.entries()) {
       const columnIndex = fields.length + i;
-      const outcome = outcomeOfIndex(index, row.values[columnIndex] as StoredValue | null, row, done);
-      if (outcome) outcomes[columnIndex] = storable(outcome, canStore);
+      for (const [rowIndex, row] of rows.entries()) {
+        const stored = row.values[columnIndex] as StoredValue | null;
+        const outcome = outcomeOfIndex(index, stored, row, (field) => done.get(field)?.get(rowIndex) ?? null);
+        if (outcome) settle(outcomes, columnIndex, rowIndex, outcome);
+      }
     }
-    return new OutcomesOfRow(columns, outcomes);
+  }
+
+  function settle(outcomes: readonly ColumnOutcomes[], columnIndex: number, rowIndex: number, outcome: Outcome): void {
+    (outcomes[columnIndex] as ColumnOutcomes)[rowIndex] = storable(outcome, canStore);
   }
 
   /** What a row's index value should be, or why nobody can say: a field that cannot be read. */
   function expectedOf(
     index: BlindIndex,
     row: SweptRow,
-    done: readonly (Transformed | null)[],
+    doneTo: (field: Field<unknown>) => Transformed | null,
   ): readonly IndexValue[] | FailureReason {
     const parts: Record<string, unknown> = {};
     for (const field of index.fields) {
-      const one = done[fields.indexOf(field)] as Transformed | null;
+      const one = doneTo(field);
       // An erased value leaves no index behind.
       const isErased = one?.outcome.kind === 'current' && one.outcome.holds === ERASED;
       if (one === null || isErased) parts[field.column] = null;
@@ -155,10 +206,10 @@ export function rowWork(
     index: BlindIndex,
     stored: StoredValue | null,
     row: SweptRow,
-    done: readonly (Transformed | null)[],
+    doneTo: (field: Field<unknown>) => Transformed | null,
   ): Outcome | null {
     try {
-      const expected = expectedOf(index, row, done);
+      const expected = expectedOf(index, row, doneTo);
       if (typeof expected !== 'string') return indexOutcome(transform, expected, stored);
       // Where the run counts fields too, the field's own failure says it.
       return indexesOnly ? { kind: 'failed', reason: expected } : null;
@@ -168,10 +219,6 @@ export function rowWork(
       return { kind: 'failed', reason: reasonOf(error) };
     }
   }
-}
-
-function nextOf<T>(values: Iterator<T>): T {
-  return values.next().value as T;
 }
 
 function storable(outcome: Outcome, canStore: (text: string) => boolean): Outcome {

@@ -6,6 +6,7 @@ import {
   type KeyringSnapshot,
   type Opened,
   type Place,
+  type SchemeName,
   type Sealed,
   SealQueue,
   type Stored,
@@ -74,6 +75,15 @@ export interface Transform {
   readonly field: (queue: SealQueue, record: SweptRecord, opened: Opened) => Outcome | Sealing;
   /** Index values that are not what they should be: `write` them, call them `left` to do, or a `failure`. */
   readonly indexes: 'write' | 'left' | 'failure';
+  /**
+   * For a column whose opened values nobody needs: what `field` would say of its values, told of all of them in one go at half
+   * the cost; null for a value that has to be opened, for NULL, and instead of all where it can tell none.
+   */
+  readonly column?: (
+    ring: KeyringSnapshot,
+    field: Field<unknown>,
+    stored: readonly (StoredValue | null)[],
+  ) => (Outcome | null)[] | null;
 }
 
 const REASONS: Partial<Record<ErrorCode, FailureReason>> = {
@@ -123,7 +133,7 @@ function openTogether(ring: KeyringSnapshot, records: readonly SweptRecord[]): (
   const opened = new Array<Opened | null>(records.length).fill(null);
   const byField = new Map<Field<unknown>, number[]>();
   for (const [i, record] of records.entries()) {
-    if (!isOfStorage(record)) continue;
+    if (!isOfStorage(record.field, record.stored)) continue;
     const places = byField.get(record.field);
     if (places) places.push(i);
     else byField.set(record.field, [i]);
@@ -136,7 +146,7 @@ function openTogether(ring: KeyringSnapshot, records: readonly SweptRecord[]): (
 }
 
 /** Whether the value is text, or bytes in a column that keeps bytes. */
-function isOfStorage({ field, stored }: SweptRecord): boolean {
+function isOfStorage(field: Field<unknown>, stored: StoredValue | null): stored is string | Buffer {
   return typeof stored === 'string' || (Buffer.isBuffer(stored) && field.storage === 'bytes');
 }
 
@@ -149,10 +159,10 @@ function decide(
   together: Opened | null,
 ): { readonly outcome: Outcome | Sealing; readonly opened: Opened | null } {
   const { field, stored } = record;
-  if (!isOfStorage(record)) return { outcome: { kind: 'failed', reason: 'not_text' }, opened: null };
+  if (!isOfStorage(field, stored)) return { outcome: { kind: 'failed', reason: 'not_text' }, opened: null };
   let opened: Opened;
   try {
-    const examined = together ?? field.examine(ring, stored as Stored, record.place);
+    const examined = together ?? field.examine(ring, stored, record.place);
     if (examined.scheme === 'unreadable') return { outcome: { kind: 'failed', reason: 'no_key' }, opened: null };
     opened = examined;
   } catch (error) {
@@ -167,9 +177,12 @@ function decide(
 }
 
 /** What a value is kept under, as reports call it. */
-function held({ scheme }: Field<unknown>, opened: Opened): string {
-  if (opened.keyVersion === null) return PLAINTEXT;
-  return opened.scheme === scheme ? opened.keyVersion : `${opened.scheme} ${opened.keyVersion}`;
+function held(field: Field<unknown>, { scheme, keyVersion }: Opened): string {
+  return keyVersion === null ? PLAINTEXT : heldUnder(field, scheme, keyVersion);
+}
+
+function heldUnder(field: Field<unknown>, scheme: SchemeName, version: string): string {
+  return scheme === field.scheme ? version : `${scheme} ${version}`;
 }
 
 /**
@@ -181,6 +194,22 @@ function undeclared(field: Field<unknown>, { scheme }: Opened): Outcome | null {
   return { kind: 'failed', reason: scheme === 'plaintext' ? 'plaintext' : 'scheme' };
 }
 
+function ofStorage(field: Field<unknown>, stored: readonly (StoredValue | null)[]): (Stored | null)[] {
+  return stored.map((value) => (isOfStorage(field, value) ? value : null));
+}
+
+/** Tells under what the tokens of a column are kept that can be read. */
+const tellHeld: NonNullable<Transform['column']> = (ring, field, stored) => {
+  const outcomes = new Map(
+    ring.readable.map(({ version }): [string, Outcome] => [
+      version,
+      { kind: 'current', holds: heldUnder(field, 'fernet', version) },
+    ]),
+  );
+  const versions = field.findVersions(ring, ofStorage(field, stored));
+  return versions?.map((version) => (version === null ? null : (outcomes.get(version) as Outcome))) ?? null;
+};
+
 /** Counts under what each value is kept, whatever the declaration says: the verifying pass behind the other kinds. */
 const COUNT_HELD: Transform = {
   field: (_queue, { field }, opened) => {
@@ -188,6 +217,7 @@ const COUNT_HELD: Transform = {
     return { kind: 'current', holds: held(field, opened) };
   },
   indexes: 'left',
+  column: tellHeld,
 };
 
 /** The same behind `encrypt`: what cannot be encrypted was reported by the sweeping pass, and is nothing left to do. */
@@ -201,6 +231,7 @@ const COUNT_ENCRYPTED: Transform = {
     return { kind: 'current', holds: held(field, opened) };
   },
   indexes: 'left',
+  column: (ring, field, stored) => (field.scheme === 'fernet' ? tellHeld(ring, field, stored) : null),
 };
 
 /** The transform of the verifying pass behind a run of that kind. */
@@ -229,11 +260,19 @@ export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {
     field: (queue, { field }, opened) => {
       const { version } = queue.key;
       if (opened.keyVersion === null) return undeclared(field, opened) ?? { kind: 'current', holds: PLAINTEXT };
-      if (opened.keyVersion === version) return { kind: 'current', holds: held(field, opened) };
-      const holds = opened.scheme === field.scheme ? version : `${opened.scheme} ${version}`;
+      const holds = heldUnder(field, opened.scheme, version);
+      if (opened.keyVersion === version) return { kind: 'current', holds };
       return { kind: 'seal', sealed: opened.reseal(queue), holds };
     },
     indexes: 'left',
+    column: (ring, field, stored) => {
+      const holds = heldUnder(field, 'fernet', ring.primary.version);
+      const current: Outcome = { kind: 'current', holds };
+      return field.renewMany(ring, ofStorage(field, stored)).map((value, i) => {
+        if (value === null) return null;
+        return value === stored[i] ? current : { kind: 'write', value, holds };
+      });
+    },
   },
   decrypt: {
     field: (_queue, { field }, opened) =>
@@ -251,6 +290,7 @@ export const TRANSFORMS: Readonly<Record<RunKind, Transform>> = {
       return { kind: 'current', holds: held(field, opened) };
     },
     indexes: 'failure',
+    column: tellHeld,
   },
 };
 
