@@ -61,7 +61,10 @@ export function withPostgresSweep<T>(setup: PostgresSweepSetup, use: (sweep: Pos
           read: () => database.read(table, 'key', null, null, 1000),
           work: (of) => rowWork(table, run.ring, TRANSFORMS[of], { canStore, subjects }),
           async commit(rows, work, changed = {}) {
-            await under.client.query(BEGIN_AGAIN.replace('sweep_ranges', `${SERVICE_SCHEMA}.sweep_ranges`));
+            // Over a connection of its own: a test may have had the server crash under the others.
+            const client = await under.connect();
+            await client.query(BEGIN_AGAIN.replace('sweep_ranges', `${SERVICE_SCHEMA}.sweep_ranges`));
+            await client.end();
             const whole = checkpoint({ from, ...changed });
             const tally = await database.commit(table, 'key', rows, work, whole);
             from = whole.done ? null : whole.cursor;
