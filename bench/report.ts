@@ -1,7 +1,9 @@
 /** The runs as people read them: docs/benchmarks.md, its plot, and the tables on the terminal. */
+
 import { VERBS } from './contestant.ts';
 import { barChart } from './plot.ts';
 import { fieldGroup, majorOf, NPM_FERNET, OURS, PAGE, PARALLEL, PARTS, type Run, sizeText } from './run.ts';
+import { sweepSection } from './sweep/section.ts';
 import { type Judgement, judge, limitText, quantity, TARGETS } from './targets.ts';
 
 /** When and where. */
@@ -153,7 +155,7 @@ Values of 100 characters. Cold starts are on the clock, in a process of their ow
 
 ${groupTable(runs, PARTS, 'µs', microseconds)}
 
-## What is measured, and what is not
+${sweepSection()}## What is measured, and what is not
 
 - All contestants of a table take turns, 150 ms at a time, in one process; Python and C in their own, beside it. The
   first round is thrown away. Where a machine slows down, it slows all of them.

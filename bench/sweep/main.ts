@@ -8,8 +8,10 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { describeMachine } from '../machine.ts';
 import { Ours, type Sweep } from './ours.ts';
 import { PostgresBench } from './postgres.ts';
+import { writeSweepSection } from './section.ts';
 import { SqliteBench } from './sqlite.ts';
 
 const HELP = `npm run bench:sweep -- [options]
@@ -17,6 +19,7 @@ const HELP = `npm run bench:sweep -- [options]
   --pairs N      turns of each way (5)
   --sample N     rows of the row-by-row way, whose rate is taken for the whole (2000)
   --only NAME    postgres or sqlite
+  --write        renews the section of docs/benchmarks.md
   --memory       instead: the peak memory of our process for N rows and for 10 N`;
 
 const { values: options } = parseArgs({
@@ -25,6 +28,7 @@ const { values: options } = parseArgs({
     pairs: { type: 'string', default: '5' },
     sample: { type: 'string', default: '2000' },
     only: { type: 'string' },
+    write: { type: 'boolean', default: false },
     memory: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -62,7 +66,30 @@ const WAYS = {
 } as const;
 type Rates = Partial<Record<keyof typeof WAYS, number>>;
 
+/** The tables as Markdown. */
+const tables: string[] = [];
+
+/** The same as {@link print} shows on the terminal. */
+function addTable(title: string, rows: readonly (readonly string[])[]): void {
+  const head = [title, 'rows/s', 'of (a)', '(d) is'];
+  const lines = [head, ['---', '---:', '---:', '---:'], ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+  tables.push(lines.join('\n'));
+}
+
+function section(): string {
+  const date = new Date().toISOString().slice(0, 10);
+  return `## Sweeps
+
+A table of ${ROWS.toLocaleString('en-US')} rows with one column of 184-byte tokens, rewritten in four ways that take turns; medians of ${PAIRS} turns. \`npm run
+bench:sweep -- --write\` wrote this on ${date}: ${describeMachine()}, Node ${process.versions.node}. What it means is in
+[sweeps.md](sweeps.md).
+
+${tables.join('\n\n')}
+`;
+}
+
 function print(title: string, turns: readonly Rates[]): void {
+  const rows: string[][] = [];
   console.log(`\n${title}\n${'rows/s'.padStart(60)}${'of (a)'.padStart(10)}${'(d) is'.padStart(12)}`);
   for (const way of Object.keys(WAYS) as (keyof typeof WAYS)[]) {
     if (turns.some((turn) => turn[way] === undefined)) continue;
@@ -72,7 +99,9 @@ function print(title: string, turns: readonly Rates[]): void {
     const times = median(turns.map((turn) => of(turn, 'ours') / of(turn, way)));
     const told = way === 'ours' || way === 'whole' ? '' : `${times.toFixed(times < 10 ? 2 : 0)} times`;
     console.log(`${WAYS[way].padEnd(50)}${rate.padStart(10)}${share.padStart(10)}${told.padStart(12)}`);
+    rows.push([WAYS[way].trim(), rate, share, told]);
   }
+  addTable(title, rows);
 }
 
 function ratesOf({ rowsPerSecond, seconds }: Sweep): Rates {
@@ -164,5 +193,6 @@ else {
   else {
     if (options.only !== 'sqlite') await benchPostgres();
     if (options.only !== 'postgres') await benchSqlite();
+    if (options.write) writeSweepSection(section());
   }
 }
