@@ -87,8 +87,8 @@ export class FernetKey {
     buffer[VERSION_AT] = FERNET_VERSION;
     buffer.writeUInt32BE(secondsHigh, SECONDS_AT);
     buffer.writeUInt32BE(secondsLow, SECONDS_AT + 4);
-    fillRandom(buffer, IV_AT, AES_BLOCK_BYTES, nowMs);
     try {
+      fillRandom(buffer, IV_AT, AES_BLOCK_BYTES, nowMs);
       if (end > SCRATCH_BYTES) this.cbc.encryptInPlace(buffer, IV_AT, end);
       else this.cbc.encrypt(aesPart(buffer, end)).copy(buffer, IV_AT);
     } catch (error) {

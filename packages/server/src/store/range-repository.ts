@@ -61,7 +61,9 @@ export function rangeRepository(db: Kysely<StoreSchema>, dialect: Dialect, clock
       .selectFrom('encryption_key_rotations')
       .select('pass')
       .where('id', '=', runId)
-      .where('rotation_status', '=', 'in_progress');
+      .where('rotation_status', '=', 'in_progress')
+      // A decryption goes on only as long as somebody drives it.
+      .where((row) => row.or([row('kind', '!=', 'decrypt'), row('lease_until', '>', clock.unixMilliseconds)]));
   const next = (from: Kysely<StoreSchema>, runId: number, pass: number, gone: readonly string[]) =>
     from
       .selectFrom('sweep_ranges')

@@ -25,6 +25,7 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
           new_key_version: run.newKeyVersion,
           notes: run.notes,
           initiated_by: run.initiatedBy,
+          declaration: run.declaration ?? null,
         })
         .returningAll()
         .returning(leased.as('leased'))
@@ -48,7 +49,7 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
       return (await runs().where(isUnfinished).orderBy('id').execute()).map(toRun);
     },
 
-    async claim(id, owner, leaseSeconds, evenIfLeased) {
+    async claim(id, owner, leaseSeconds, evenIfLeased, by) {
       let claim = db
         .updateTable('encryption_key_rotations')
         .set((row) => ({
@@ -59,6 +60,14 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
         }))
         .where('id', '=', id)
         .where(isUnfinished);
+      if (by === 'worker') {
+        claim = claim.where((row) =>
+          row.or([
+            row('rotation_status', '=', 'pending'),
+            row.and([row('rotation_status', '=', 'in_progress'), row('solo', '=', sql<boolean>`false`)]),
+          ]),
+        );
+      }
       if (!evenIfLeased) {
         claim = claim.where(
           sql<boolean>`(owner is null or owner = ${owner} or lease_until is null or lease_until <= ${clock.unixMilliseconds})`,
@@ -110,7 +119,8 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
           .where('fence', '=', fence);
         if (status !== undefined) update = update.where(isUnfinished);
         if ((await update.returning('id').executeTakeFirst()) === undefined) return false;
-        if (status !== undefined && status !== 'in_progress') await fenceOffRanges(tx, id);
+        // One that goes alone from now on is no longer helped, not even to the end of a range.
+        if ((status !== undefined && status !== 'in_progress') || solo === true) await fenceOffRanges(tx, id);
         return true;
       });
     },

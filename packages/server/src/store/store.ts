@@ -83,6 +83,8 @@ export interface NewRun {
   readonly newKeyVersion: string | null;
   readonly notes: string | null;
   readonly initiatedBy: string;
+  /** As in {@link Run}; left out, where only the run's driver will know. */
+  readonly declaration?: string;
 }
 
 /**
@@ -206,9 +208,10 @@ export interface RunRepository {
   unfinished(): Promise<Run[]>;
   /**
    * Makes `owner` the driver for `leaseSeconds` and returns the new fence; null when another owner's lease holds and
-   * `evenIfLeased` is false, or when the run is in a final status. One statement.
+   * `evenIfLeased` is false, or when the run is in a final status, or (for a `worker`, whom nobody asked to) paused or solo. One
+   * statement.
    */
-  claim(id: number, owner: string, leaseSeconds: number, evenIfLeased: boolean): Promise<number | null>;
+  claim(id: number, owner: string, leaseSeconds: number, evenIfLeased: boolean, by?: 'worker'): Promise<number | null>;
   /** Prolongs the lease; false when `fence` is no longer the run's. */
   heartbeat(id: number, fence: number, leaseSeconds: number): Promise<boolean>;
   /**
@@ -256,7 +259,7 @@ export interface RangeRepository {
   /**
    * Makes `owner` the worker of the next range of the run's present pass that has none, for `leaseSeconds`: one that is open,
    * whose lease is over, or whose worker is among those `gone`. Null: there is none, or the run is not under way, not under
-   * this `declaration` any more, or `solo` and driven by another.
+   * this `declaration` any more, or `solo` and driven by another, or a decryption that nobody drives.
    */
   claim(
     runId: number,

@@ -16,6 +16,7 @@ import {
   assertNotInEnvironments,
   auditRows,
   begunRow,
+  declarationOf,
   isFromEnvironment,
   type KeptOutOfEnvironments,
   keyRow,
@@ -74,6 +75,8 @@ interface Verify {
   readonly begun: AuditRow;
   readonly ended: AuditRow;
   readonly report: SweepReport;
+  /** Which tables and columns it went over, as a digest. */
+  readonly declaration: string | null;
 }
 
 async function newestVerify(tx: StoreTransaction): Promise<Verify | null> {
@@ -84,7 +87,8 @@ async function newestVerify(tx: StoreTransaction): Promise<Verify | null> {
   const run = ended && (await tx.runs.get(Number(ended.resourceId)));
   const begun = run && (await begunRow(tx, run));
   if (!run?.report || !begun) return null;
-  return { run: run.id, begun, ended, report: JSON.parse(run.report) as SweepReport };
+  const declaration = await declarationOf(tx, run);
+  return { run: run.id, begun, ended, report: JSON.parse(run.report) as SweepReport, declaration };
 }
 
 function unverified(sentence: string): FieldsealError {
@@ -118,8 +122,7 @@ async function assertVerified(
   if (Date.parse(await tx.audit.now()) - Date.parse(verify.ended.timestamp) > VERIFIED_HOURS * HOUR_MS) {
     throw unverified(`Run ${verify.run} verified more than ${VERIFIED_HOURS} hours ago`);
   }
-  const { declaration: of } = JSON.parse(verify.begun.details ?? '{}') as { declaration?: string };
-  if (of !== declarationDigest(tables)) {
+  if (verify.declaration !== declarationDigest(tables)) {
     throw unverified(`Run ${verify.run} verified under another declaration of tables and columns than today's`);
   }
   const { failures, run } = { ...verify.report, run: verify.run };

@@ -11,6 +11,7 @@ import { isScheduled } from './start-due.js';
 /** After a fault that passes, and where this process has not what it takes: others may have changed something. */
 const RETRY_MS = 5_000;
 const REFUSED_MS = 60_000;
+const AVOID_MS = { worked: 0, nothing: 1_000, refused: REFUSED_MS } as const;
 
 /** What came of it. */
 export interface WorkDone {
@@ -28,7 +29,7 @@ export interface WorkOptions {
   /** As in {@link SweepOptions}. */
   readonly maxReplicationLagSeconds: number | null;
   /**
-   * Whether rotations, and what schedules start, are this process's own business, as they are the service's: one that was
+   * Whether rotations that were asked for over HTTP, and what schedules start, are this process's own business, as they are the service's: one that was
    * begun under another declaration begins anew, and one that cannot go on by itself is failed, so that it is in nobody's
    * way. Else it is left to others, as every other run is.
    */
@@ -38,7 +39,7 @@ export interface WorkOptions {
 /** Drives the run, or helps with it. Nothing is thrown. */
 export async function doWork(deps: Dependencies, { run, as }: Work, options: WorkOptions): Promise<WorkDone> {
   const { lanes, maxReplicationLagSeconds, ownsRotations } = options;
-  const isOwn = ownsRotations && (run.kind === 'rotate' || isScheduled(run));
+  const isOwn = ownsRotations && (isScheduled(run) || (run.kind === 'rotate' && run.initiatedBy !== 'cli'));
   const sweep: SweepOptions = {
     dryRun: false,
     maxRowsPerSecond: null,
@@ -50,14 +51,16 @@ export async function doWork(deps: Dependencies, { run, as }: Work, options: Wor
   };
   try {
     if (as === 'driver') return { report: await resumeRun(deps, run.id, sweep), error: null, avoidMs: 0 };
-    const helped = await helpRun(deps, run.id, sweep);
-    return { report: null, error: null, avoidMs: helped ? 0 : REFUSED_MS };
+    const help = await helpRun(deps, run.id, sweep);
+    return { report: null, error: null, avoidMs: AVOID_MS[help] };
   } catch (caught) {
     const error = faultOf(caught);
+    // Others were faster, or somebody ended it meanwhile.
+    if (/^ERR_RUN_(DRIVEN|NOT_FOUND)$/.test(error.code)) return { report: null, error: null, avoidMs: RETRY_MS };
     if (isPassingFault(error.code)) return { report: null, error, avoidMs: RETRY_MS };
     const fails = isOwn && as === 'driver' && !isForPerson(error.code);
     // Whoever asks for its status learns why; left as it is, the run would be in the way of every other.
     if (fails) await failRun(deps, run.id, error).catch(() => {});
-    return { report: null, error, avoidMs: as === 'driver' ? Number.POSITIVE_INFINITY : REFUSED_MS };
+    return { report: null, error, avoidMs: REFUSED_MS };
   }
 }

@@ -11,6 +11,7 @@ import { sumCounts, sumHeld } from '../sweep/tally.js';
 import type { FailureReason } from '../sweep/transform.js';
 import type { Dependencies, Driver } from './dependencies.js';
 import { brakeFor } from './hold-back.js';
+import { declarationOf } from './key-history.js';
 import type { OpenTables } from './open-tables.js';
 
 export type { SweepReport };
@@ -30,6 +31,8 @@ export interface SweepOptions {
   readonly isWorker?: boolean;
   /** How many ranges this process walks at the same time, where the database has ranges; 2 unless told. */
   readonly lanes?: number | null;
+  /** Goes on with that run, and never begins another. */
+  readonly onlyRun?: number;
   /** Refuses a run that was begun under another declaration, in the place of beginning it anew. */
   readonly sameDeclaration?: boolean;
 }
@@ -61,8 +64,16 @@ export interface ClaimedRun {
   readonly fence: number;
 }
 
-/** The unfinished run of this kind, if there is one. @throws FieldsealError `ERR_RUN_UNFINISHED` for one of another kind */
-export async function findUnfinished({ runs }: StoreTransaction, kind: RunKind): Promise<Run | null> {
+/**
+ * The unfinished run of this kind, if there is one; or the one that is named.
+ * @throws FieldsealError `ERR_RUN_UNFINISHED` for one of another kind, `ERR_RUN_NOT_FOUND` when the named one is over by now
+ */
+export async function findUnfinished({ runs }: StoreTransaction, kind: RunKind, onlyRun?: number): Promise<Run | null> {
+  if (onlyRun !== undefined) {
+    const run = await runs.get(onlyRun);
+    if (run?.kind === kind && run.completedAt === null) return run;
+    throw new FieldsealError('ERR_RUN_NOT_FOUND', `Run ${onlyRun} is over; there is nothing to go on with.`);
+  }
   const unfinished = await runs.unfinished();
   const own = unfinished.find((run) => run.kind === kind);
   // A verify writes nothing and is in nobody's way.
@@ -90,9 +101,10 @@ export async function findOrCreateRun(
     const unfinished = await findUnfinished(tx, run.kind);
     if (unfinished) return unfinished;
     await also?.(tx);
-    const created = await tx.runs.create(run);
+    const declaration = declarationDigest(tables);
+    const created = await tx.runs.create({ ...run, declaration });
     await tx.runs.claim(created.id, driver.owner, LEASE_SECONDS, false);
-    await auditRun(tx, created, 'started', { declaration: declarationDigest(tables) });
+    await auditRun(tx, created, 'started', { declaration });
     return created;
   });
 }
@@ -115,7 +127,8 @@ async function auditRun(tx: StoreTransaction, run: Run, what: string, details: R
 /** Becomes the run's driver. @throws FieldsealError `ERR_RUN_DRIVEN` when another live process is */
 async function claimRun({ driver }: Dependencies, store: Store, run: Run, options: SweepOptions): Promise<ClaimedRun> {
   const ownerIsGone = run.owner !== null && driver.isGone(run.owner);
-  const fence = await store.runs.claim(run.id, driver.owner, LEASE_SECONDS, ownerIsGone);
+  const by = options.isWorker ? ('worker' as const) : undefined;
+  const fence = await store.runs.claim(run.id, driver.owner, LEASE_SECONDS, ownerIsGone, by);
   const claimed = fence === null ? null : await store.runs.get(run.id);
   if (
     fence === null ||
@@ -231,7 +244,8 @@ async function beginAnewIfOther(
   const declaration = declarationDigest(tables);
   if (run.declaration === declaration) return;
   await store.transaction(async (tx) => {
-    if (run.declaration !== null) {
+    const before = await declarationOf(tx, run);
+    if (before !== null && before !== declaration) {
       if (!(await tx.runs.restart(run.id, fence))) throw lost(run.id);
       await auditRun(tx, run, 'restarted', { declaration });
     }
@@ -282,7 +296,8 @@ export async function driveRun(
   prepare: (claimed: ClaimedRun) => Promise<KeyringSnapshot>,
 ): Promise<SweepReport> {
   const { store, tables } = open;
-  if (options.sameDeclaration && run.declaration !== null && run.declaration !== declarationDigest(tables)) {
+  const begunUnder = await declarationOf(store, run);
+  if (options.sameDeclaration && begunUnder !== null && begunUnder !== declarationDigest(tables)) {
     throw new FieldsealError('ERR_CONFIG_INVALID', `Run ${run.id} was begun under another declaration than this one.`);
   }
   const claimed = await claimRun(deps, store, run, options);

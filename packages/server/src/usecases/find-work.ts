@@ -51,7 +51,8 @@ export async function findWork(store: Store, driver: Driver, isAvoided: (work: W
       continue;
     }
     const helping: Work = { run, as: 'helper' };
-    const isShared = store.dialect === 'postgres' && run.status === 'in_progress' && !run.solo;
+    const isWanted = run.kind !== 'decrypt' || isDriven(run, driver);
+    const isShared = store.dialect === 'postgres' && run.status === 'in_progress' && !run.solo && isWanted;
     if (!isShared || isAvoided(helping)) continue;
     if (await store.ranges.isClaimable(run.id, await goneWorkers(store, run.id, driver))) return helping;
   }

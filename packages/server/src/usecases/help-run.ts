@@ -18,13 +18,17 @@ function hasKey(ring: KeyringSnapshot, { kind, newKeyVersion }: Run): boolean {
 }
 
 /**
- * Walks ranges until none is left to claim. False: this process cannot help, since it has another declaration or other keys
- * than the one that drives the run.
+ * Walks ranges until none is left to claim. `refused`: this process cannot help, since it has another declaration or other
+ * keys than the one that drives the run; `nothing`: there was no range for it.
  * @throws FieldsealError of the configuration, the preflight, the keys and the database; `ERR_RUN_STOPPED`
  */
-export async function helpRun(deps: Dependencies, id: number, options: SweepOptions): Promise<boolean> {
+export async function helpRun(
+  deps: Dependencies,
+  id: number,
+  options: SweepOptions,
+): Promise<'worked' | 'nothing' | 'refused'> {
   const before = await withReadOnlyStore(deps, (store) => store.runs.get(id));
-  if (!before) return true;
+  if (!before) return 'nothing';
   const open = await openTables(deps, {
     kind: before.kind,
     ...openedFor(options),
@@ -35,14 +39,18 @@ export async function helpRun(deps: Dependencies, id: number, options: SweepOpti
     const { store, tables, lanes } = open;
     const { ring } = await openServiceKeyring(store, keysToOpen(deps.keys), false);
     const run = await store.runs.get(id);
-    if (run?.status !== 'in_progress' || run.solo) return true;
+    if (run?.status !== 'in_progress' || run.solo) return 'nothing';
     const worker = workerOf(deps.driver, tables);
-    if (run.declaration !== worker.declaration || !hasKey(ring, run)) return false;
+    if (run.declaration !== worker.declaration || !hasKey(ring, run)) return 'refused';
     const brake = brakeFor(deps, open, null);
     const pace = { stop: deps.stop, maxRowsPerSecond: options.maxRowsPerSecond, brake };
     const context = { kind: run.kind, tables, ring, lanes, pace };
-    await walkRanges(store, id, worker, context, { onTally() {}, async onLost() {} });
-    return true;
+    let hasWorked = false;
+    const onTally = () => {
+      hasWorked = true;
+    };
+    await walkRanges(store, id, worker, context, { onTally, async onLost() {} });
+    return hasWorked ? 'worked' : 'nothing';
   } finally {
     await open.close();
   }

@@ -45,10 +45,10 @@ async function unfinishedOrNew(
   deps: Dependencies,
   open: OpenTables,
   keyring: ServiceKeyring,
-  { rotate }: IndexOptions,
+  { rotate, onlyRun }: IndexOptions,
 ): Promise<Run> {
   const { store, tables } = open;
-  const unfinished = await findUnfinished(store, 'index');
+  const unfinished = await findUnfinished(store, 'index', onlyRun);
   if (unfinished && rotate && unfinished.newKeyVersion === null) {
     throw new FieldsealError(
       'ERR_RUN_UNFINISHED',

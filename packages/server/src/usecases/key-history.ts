@@ -82,6 +82,16 @@ export async function begunRow(tx: StoreTransaction, run: Run): Promise<AuditRow
   return (await runRow(tx, run, 'restarted')) ?? (await runRow(tx, run, 'started'));
 }
 
+/**
+ * A digest of the declaration that a run is, or was, driven under. A run of a former version has it in its audit row alone;
+ * null: nobody has driven it yet.
+ */
+export async function declarationOf(tx: StoreTransaction, run: Run): Promise<string | null> {
+  if (run.declaration !== null) return run.declaration;
+  const { declaration } = JSON.parse((await begunRow(tx, run))?.details ?? '{}') as { declaration?: string };
+  return declaration ?? null;
+}
+
 /** The id of the audit row before which a finished run had not read anything yet; 0: the log does not say. */
 export async function readSince(tx: StoreTransaction, run: Run, { purpose }: KeyName): Promise<number> {
   const begun = (await begunRow(tx, run))?.id ?? 0;

@@ -12,7 +12,8 @@ export async function resumeRun(deps: Dependencies, id: number, options: SweepOp
   const { kind, completedAt } = await getRun(deps, id);
   if (completedAt !== null)
     throw new FieldsealError('ERR_RUN_NOT_FOUND', `Run ${id} is over; there is nothing to go on with.`);
-  if (kind === 'rotate') return rotateKeys(deps, { ...options, given: null });
-  if (kind === 'index') return indexTables(deps, { ...options, rotate: false });
-  return sweepTables(deps, kind, options);
+  const only = { ...options, onlyRun: id };
+  if (kind === 'rotate') return rotateKeys(deps, { ...only, given: null });
+  if (kind === 'index') return indexTables(deps, { ...only, rotate: false });
+  return sweepTables(deps, kind, only);
 }

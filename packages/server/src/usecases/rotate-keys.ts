@@ -103,7 +103,7 @@ export async function rotateKeys(deps: Dependencies, options: RotateOptions): Pr
       const context = passContext(deps, 'rotate', version, promoteKey(ring, version), open, options);
       return await dryRun(context, oldVersion);
     }
-    const unfinished = await findUnfinished(open.store, 'rotate');
+    const unfinished = await findUnfinished(open.store, 'rotate', options.onlyRun);
     const target = given && keyring.ring.findSecret(given.to)?.version;
     if (unfinished && given && unfinished.newKeyVersion !== target) {
       throw new FieldsealError(

@@ -1,9 +1,17 @@
 /** `encrypt`, `decrypt` and `verify`: the sweeps that leave the keyring as it is. */
 import { addPurposeKey, type FieldsealConfig, FieldsealError, type KeyringSnapshot } from 'fieldseal';
-import type { RunKind } from '../store/store.js';
+import type { Run, RunKind } from '../store/store.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
-import { driveRun, dryRun, findOrCreateRun, openedFor, passContext, type SweepOptions } from './drive-run.js';
+import {
+  driveRun,
+  dryRun,
+  findOrCreateRun,
+  findUnfinished,
+  openedFor,
+  passContext,
+  type SweepOptions,
+} from './drive-run.js';
 import { type OpenTables, openTables } from './open-tables.js';
 import { keysToOpen } from './service.js';
 import { openServiceKeyring, type ServiceKeyring, withPurposeKey } from './service-keyring.js';
@@ -63,7 +71,10 @@ export async function sweepTables(
     }
     const { ring } = hasIndexes(open) ? await withPurposeKey(store, keyring, 'blind-index') : keyring;
     const newRun = { kind, oldKeyVersion: null, newKeyVersion: null, notes: null, initiatedBy: 'cli' };
-    const run = await findOrCreateRun(deps, store, newRun, open.tables);
+    const run =
+      options.onlyRun === undefined
+        ? await findOrCreateRun(deps, store, newRun, open.tables)
+        : ((await findUnfinished(store, kind, options.onlyRun)) as Run);
     return await driveRun(deps, open, run, options, async () => ring);
   } finally {
     await open.close();

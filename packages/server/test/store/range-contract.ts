@@ -101,10 +101,27 @@ export function rangeContract(name: string, withStore: WithStore): void {
         expect(await store.ranges.claim(id, worker('a'), 60, [])).toMatchObject({ seq: 0 });
         await store.runs.update(id, fence, { solo: true });
         expect(await store.ranges.claim(id, worker('a'), 60, [])).toBeNull();
-        expect(await store.ranges.claim(id, worker('driver'), 60, [])).toMatchObject({ seq: 1 });
+        expect(await store.ranges.claim(id, worker('driver'), 60, [])).toMatchObject({ seq: 0 });
         await store.runs.update(id, fence, { solo: false, declaration: 'other' });
         expect(await store.ranges.claim(id, worker('a'), 60, [])).toBeNull();
-        expect(await store.ranges.claim(id, worker('a', 'other'), 60, [])).toMatchObject({ seq: 2 });
+        expect(await store.ranges.claim(id, worker('a', 'other'), 60, [])).toMatchObject({ seq: 1 });
+      }));
+
+    it('are fenced off from helpers when the run becomes solo', () =>
+      withOneStore(withStore, async (store) => {
+        const { id, fence } = await begin(store, [range(0)]);
+        const claimed = await store.ranges.claim(id, worker('helper'), 60, []);
+        await store.runs.update(id, fence, { status: 'in_progress', solo: true });
+        expect(await store.ranges.heartbeat(claimed?.id ?? -1, claimed?.fence ?? -1, 60)).toBe(false);
+        expect(await store.ranges.list(id, 1)).toMatchObject([{ state: 'open', owner: null }]);
+      }));
+
+    it('of a decryption are claimed only while somebody drives it', () =>
+      withOneStore(withStore, async (store, { execute }) => {
+        const { id } = await begin(store, [range(0)]);
+        await execute("update {t}encryption_key_rotations set kind = 'decrypt', lease_until = 1");
+        expect(await store.ranges.claim(id, worker('a'), 60, [])).toBeNull();
+        expect(await store.ranges.isClaimable(id, [])).toBe(false);
       }));
 
     it('that are released can be claimed at once; a late release changes nothing', () =>

@@ -194,6 +194,18 @@ export function runContract(name: string, withStore: WithStore): void {
         expect(await store.runs.claim(id, 'b', 60, false)).toBe(fence + 2);
       }));
 
+    it('that is paused or solo is claimed by no worker', () =>
+      withOneStore(withStore, async (store) => {
+        const { id } = await store.runs.create(NEW_RUN);
+        const fence = (await store.runs.claim(id, 'a', 60, false, 'worker')) ?? -1;
+        expect(fence).toBe(1);
+        await store.runs.update(id, fence, { status: 'in_progress', solo: true, release: true });
+        expect(await store.runs.claim(id, 'b', 60, false, 'worker')).toBeNull();
+        await store.runs.update(id, fence, { solo: false, status: 'paused' });
+        expect(await store.runs.claim(id, 'b', 60, false, 'worker')).toBeNull();
+        expect(await store.runs.claim(id, 'b', 60, false)).toBe(fence + 1);
+      }));
+
     it('has its failures in order, counted by reason', () =>
       withOneStore(withStore, async (store, { execute }) => {
         const { id } = await store.runs.create(NEW_RUN);
