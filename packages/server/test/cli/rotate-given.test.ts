@@ -1,6 +1,7 @@
 import { Fernet } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import { ended } from '../ended.js';
+import { rotatedIn } from '../sweep/ranges-of.js';
 import { type CommandOptions, type Project, USERS_CONFIG, withProject } from '../with-project.js';
 
 const ENV_CONFIG = USERS_CONFIG.replace("'stored'", "'env'");
@@ -26,10 +27,13 @@ const openedWith = (project: Project, key: string) => {
   return stored(project).map((token) => fernet.decrypt(token));
 };
 
+/** How far a run is; undefined before there is one. */
 const rotatedRecords = (project: Project, run: number) =>
-  project.db((db) =>
-    db.prepare('SELECT rotated_records FROM encryption_key_rotations WHERE id = ?').pluck().get(run),
-  ) as number | undefined;
+  project.db((db) => {
+    if (!db.prepare('SELECT 1 FROM encryption_key_rotations WHERE id = ?').get(run)) return undefined;
+    const ranges = db.prepare('SELECT counts FROM sweep_ranges WHERE run_id = ? AND pass = 1').all(run);
+    return rotatedIn(ranges as { counts: string }[]);
+  });
 
 const POLL = { timeout: 30_000, interval: 20 };
 

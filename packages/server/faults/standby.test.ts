@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { expect, it } from 'vitest';
-import { ended } from '../ended.ts';
-import { configText, type JsonLine, type Project, withProject } from '../with-project.ts';
-import { withStandby } from '../with-standby.ts';
+import { ended } from '../test/ended.ts';
+import { configText, type JsonLine, type Project, withProject } from '../test/with-project.ts';
+import { withStandby } from '../test/with-standby.ts';
 
 const ROWS = 3_000;
 const SQL = `CREATE TABLE t (id integer PRIMARY KEY, v text NOT NULL);
