@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { blindIndex, codecs, defineModel, encrypted, type Model, Table } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
-import { rangesOfNewest, rotatedIn } from './ranges-of.js';
-import { FIELDS_PROJECTS, type FieldsProject } from './with-fields-project.js';
+import { rangesOfNewest, rotatedIn } from '../test/sweep/ranges-of.js';
+import { FIELDS_PROJECTS, type FieldsProject } from '../test/sweep/with-fields-project.js';
 
 const ROWS = 2500;
 

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
-import { LOCKED, SLOW } from '../../src/sweep/brake.js';
-import { ended } from '../ended.ts';
-import { type PostgresProject, withPostgresProject } from '../with-postgres-database.ts';
-import { configText, type JsonLine, USERS_CONFIG, USERS_SQL, withProject } from '../with-project.ts';
+import { LOCKED, SLOW } from '../src/sweep/brake.js';
+import { ended } from '../test/ended.ts';
+import { type PostgresProject, withPostgresProject } from '../test/with-postgres-database.ts';
+import { configText, type JsonLine, USERS_CONFIG, USERS_SQL, withProject } from '../test/with-project.ts';
 
 const ROWS = 1_200;
 const SQL = `CREATE TABLE t (id integer PRIMARY KEY, v text NOT NULL);
