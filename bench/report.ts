@@ -1,5 +1,4 @@
 /** The runs as people read them: docs/benchmarks.md, its plot, and the tables on the terminal. */
-
 import { VERBS } from './contestant.ts';
 import { barChart } from './plot.ts';
 import { fieldGroup, majorOf, NPM_FERNET, OURS, PAGE, PARALLEL, PARTS, type Run, sizeText } from './run.ts';

@@ -1,11 +1,8 @@
 /** The service's part in runs, those of its own and of others: one after another, each in a thread of its own. */
 import { Worker } from 'node:worker_threads';
 import type { SweepWorkerData, SweepWorkerMessage } from './sweep-worker.js';
-import { AvoidedWork, type Work } from './usecases/find-work.js';
+import { AvoidedWork, POLL_MS, RETRY_MS, type Work } from './usecases/find-work.js';
 
-/** As often as any other worker. */
-const POLL_MS = 1_000;
-const RETRY_MS = 5_000;
 /** Three semi-spaces of 64 MiB. */
 const YOUNG_GENERATION_MB = 192;
 

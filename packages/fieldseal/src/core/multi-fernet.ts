@@ -13,7 +13,14 @@ import {
   load,
 } from './fernet.js';
 import type { FernetKey } from './fernet-key.js';
-import { CIPHERTEXT_AT, SECONDS_AT, tokenBuffer, tokenBytesFor, tokenSeconds } from './fernet-token.js';
+import {
+  CIPHERTEXT_AT,
+  type LoadedToken,
+  SECONDS_AT,
+  tokenBuffer,
+  tokenBytesFor,
+  tokenSeconds,
+} from './fernet-token.js';
 
 /** Encrypts `plaintext` under `key` with a given time; the plaintext never becomes a string. */
 export function resealWith(key: FernetKey, plaintext: Buffer, secondsHigh: number, secondsLow: number): string {
@@ -25,7 +32,11 @@ export function resealWith(key: FernetKey, plaintext: Buffer, secondsHigh: numbe
 /** Re-encrypts a token under the first key; it keeps its time. @throws FieldsealError `ERR_DECRYPT_FAILED` */
 export function rotateWith(keys: readonly FernetKey[], token: string | Uint8Array, mode: Base64Mode): string {
   const loaded = load(token, mode);
-  const key = findKey(keys, loaded);
+  return resealLoaded(keys, findKey(keys, loaded), loaded);
+}
+
+/** What is loaded, and authentic under `key`, as a token of the first key. */
+function resealLoaded(keys: readonly FernetKey[], key: FernetKey, loaded: LoadedToken): string {
   const { high, low } = tokenSeconds(loaded.buffer, SECONDS_AT);
   const plaintext = key.decipher(loaded);
   try {
@@ -37,10 +48,10 @@ export function rotateWith(keys: readonly FernetKey[], token: string | Uint8Arra
 
 /** As `rotateWith`; but a token that is under the first key already, and opens, comes back as it is. */
 export function renewWith(keys: readonly FernetKey[], token: string): string {
-  const [first] = keys;
   const loaded = load(token, 'strict');
-  if (!first?.authenticates(loaded)) return rotateWith(keys, token, 'strict');
-  first.decipher(loaded).fill(0);
+  const key = findKey(keys, loaded);
+  if (key !== keys[0]) return resealLoaded(keys, key, loaded);
+  key.decipher(loaded).fill(0);
   return token;
 }
 

@@ -58,7 +58,7 @@ function sweepOptions(flags: SweepFlags): SweepOptions {
 }
 
 /** How many ranges a process walks at the same time. */
-export function concurrencyOption(): Option {
+function concurrencyOption(): Option {
   return new Option('--concurrency <n>', 'on PostgreSQL: ranges walked at the same time (default: 2)').argParser(
     positiveNumber,
   );

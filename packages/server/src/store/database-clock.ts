@@ -24,3 +24,8 @@ export const DATABASE_CLOCKS: Record<Dialect, DatabaseClock> = {
     unixMilliseconds: sql`floor(extract(epoch from clock_timestamp()) * 1000)::bigint`,
   },
 };
+
+/** When a lease of so many seconds is over that begins now, in unix milliseconds. */
+export function leaseUntil({ unixMilliseconds }: DatabaseClock, seconds: number): RawBuilder<number> {
+  return sql<number>`${unixMilliseconds} + ${Math.round(seconds * 1000)}`;
+}

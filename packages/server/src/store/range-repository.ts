@@ -1,6 +1,6 @@
 /** The ranges of runs. A claim takes its range in one transaction that no stop of the run can overlook. */
 import { type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysely';
-import type { DatabaseClock } from './database-clock.js';
+import { type DatabaseClock, leaseUntil } from './database-clock.js';
 import { inTransaction } from './in-transaction.js';
 import type { StoreSchema } from './schema.js';
 import type { Dialect, RangeRepository, RecordCounts, SweepRange } from './store.js';
@@ -43,8 +43,6 @@ export async function countsSoFar(
 }
 
 export function rangeRepository(db: Kysely<StoreSchema>, dialect: Dialect, clock: DatabaseClock): RangeRepository {
-  const leaseUntil = (leaseSeconds: number) =>
-    sql<number>`${clock.unixMilliseconds} + ${Math.round(leaseSeconds * 1000)}`;
   const isFree = (gone: readonly string[]) => (row: ExpressionBuilder<StoreSchema, 'sweep_ranges'>) =>
     row.or([
       row('state', '=', 'open'),
@@ -123,7 +121,7 @@ export function rangeRepository(db: Kysely<StoreSchema>, dialect: Dialect, clock
           .set((row) => ({
             state: 'running',
             owner,
-            lease_until: leaseUntil(leaseSeconds),
+            lease_until: leaseUntil(clock, leaseSeconds),
             fence: row('fence', '+', 1),
           }))
           .where('id', '=', dialect === 'postgres' ? free.forNoKeyUpdate().skipLocked() : free)
@@ -152,7 +150,7 @@ export function rangeRepository(db: Kysely<StoreSchema>, dialect: Dialect, clock
     async heartbeat(id, fence, leaseSeconds) {
       const beaten = await db
         .updateTable('sweep_ranges')
-        .set({ lease_until: leaseUntil(leaseSeconds) })
+        .set({ lease_until: leaseUntil(clock, leaseSeconds) })
         .where('id', '=', id)
         .where('fence', '=', fence)
         .where('state', '=', 'running')

@@ -1,6 +1,6 @@
 /** Runs and their failures. What claims or changes a run under a fence is one transaction each. */
 import { type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysely';
-import type { DatabaseClock } from './database-clock.js';
+import { type DatabaseClock, leaseUntil } from './database-clock.js';
 import { inTransaction } from './in-transaction.js';
 import { countsSoFar, fenceOffRanges } from './range-repository.js';
 import type { StoreSchema } from './schema.js';
@@ -8,8 +8,6 @@ import { FINAL_STATUSES, type Run, type RunRepository, type RunStatus } from './
 
 export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): RunRepository {
   const leased = sql<boolean | number | null>`owner is not null and lease_until > ${clock.unixMilliseconds}`;
-  const leaseUntil = (leaseSeconds: number) =>
-    sql<number>`${clock.unixMilliseconds} + ${Math.round(leaseSeconds * 1000)}`;
   /** A run is as far as its ranges are, whose counts commit with the rows. One that came to its end has counts of its own. */
   const counted = async (run: Run): Promise<Run> =>
     run.report === null ? { ...run, counts: await countsSoFar(db, run) } : run;
@@ -54,7 +52,7 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
         .updateTable('encryption_key_rotations')
         .set((row) => ({
           owner,
-          lease_until: leaseUntil(leaseSeconds),
+          lease_until: leaseUntil(clock, leaseSeconds),
           fence: row('fence', '+', 1),
           updated_at: clock.timestamp,
         }))
@@ -79,7 +77,7 @@ export function runRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): Ru
     async heartbeat(id, fence, leaseSeconds) {
       const beaten = await db
         .updateTable('encryption_key_rotations')
-        .set({ lease_until: leaseUntil(leaseSeconds) })
+        .set({ lease_until: leaseUntil(clock, leaseSeconds) })
         .where('id', '=', id)
         .where('fence', '=', fence)
         // A run that was released has no lease to prolong: a heartbeat that comes late must not give it one.

@@ -1,5 +1,6 @@
 /** The SQL that a PostgreSQL sweep runs on an application's tables. Keys and values travel as text, NULL aside. */
 import type { Stored } from 'fieldseal';
+import { LEASE_SECONDS } from './lease.js';
 import { numberArray, textArray } from './postgres-arrays.js';
 import { NULL_MARK, type PostgresReadRow, SEPARATOR } from './postgres-rows.js';
 import type { KeyPart, RowKey } from './row-key.js';
@@ -7,9 +8,6 @@ import { quoteName } from './sql-tokens.js';
 import { type PlannedRow, recordsOf } from './swept-row.js';
 import { type PostgresSweptTable, sweptColumns } from './swept-table.js';
 import type { StoredValue } from './transform.js';
-
-/** How long a range is its worker's after each batch. */
-const LEASE_MS = 15_000;
 
 /** A statement and what it is run with. */
 export interface Statement {
@@ -313,6 +311,6 @@ export function placeRange(
   const worker =
     state === 'done'
       ? 'owner = NULL, lease_until = NULL'
-      : `lease_until = floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint + ${LEASE_MS}`;
+      : `lease_until = floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint + ${1000 * LEASE_SECONDS}`;
   return `UPDATE ${own.ranges} AS r SET cursor = ${given(cursor)}, counts = ${given(counts)}, state = ${given(state)}, ${worker}`;
 }

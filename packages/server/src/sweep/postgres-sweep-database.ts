@@ -1,6 +1,7 @@
 /** Sweeping over PostgreSQL: keyset reads without locks, then one short transaction a batch, or a part of one. */
 import { setTimeout } from 'node:timers/promises';
 import { FieldsealError } from 'fieldseal';
+import { lostRun } from './lease.js';
 import { failuresOf, type WriteAtOnce, writeAtOnce, writeGroups } from './postgres-batch-write.js';
 import { columnsInOne, columnsOf, keyOf, rowsOf } from './postgres-rows.js';
 import {
@@ -219,7 +220,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
     const whole = { ...write, runId, rangeId, fence, from, place: placeOf(checkpoint, tally) };
     const { sql, parameters } = batchStatement(table, this.#own, whole);
     const written = await this.#session.once(sql, parameters, REFUSALS, write.connection);
-    if (written?.length === 0) throw lost(runId);
+    if (written?.length === 0) throw lostRun(runId);
     return written !== null;
   }
 
@@ -228,7 +229,7 @@ export class PostgresSweepDatabase implements SweepDatabase {
     const parameters: unknown[] = [];
     const holds = holdsRange(checkpoint, (value) => `$${parameters.push(value)}`);
     const locked = await query(`SELECT FROM ${this.#own.ranges} WHERE ${holds} FOR NO KEY UPDATE`, parameters);
-    if (locked.length !== 1) throw lost(checkpoint.runId);
+    if (locked.length !== 1) throw lostRun(checkpoint.runId);
   }
 
   /**
@@ -323,10 +324,6 @@ export class PostgresSweepDatabase implements SweepDatabase {
 /** What the range's row says after a batch. */
 function placeOf({ cursor, done }: Checkpoint, tally: Tally): RangePlace {
   return { cursor, counts: JSON.stringify(tally), state: done ? 'done' : 'running' };
-}
-
-function lost(runId: number): FieldsealError {
-  return new FieldsealError('ERR_RUN_LOST', `Run ${runId} was stopped or taken over by another process.`);
 }
 
 /** A trigger behind an update may change a value, or its row, after the update has told that it is stored. */

@@ -4,15 +4,12 @@
  */
 import { type FieldsealError, isFieldsealError, type KeyringSnapshot } from 'fieldseal';
 import type { RunKind, Store, SweepRange } from '../store/store.js';
+import { HEARTBEAT_MS, LEASE_SECONDS } from './lease.js';
 import { type CommitBatch, type Pace, type SweptSubjects, walkRange } from './range-walk.js';
 import type { SweepDatabase } from './sweep-database.js';
 import { countedColumns, type SweptTable, tableNamed } from './swept-table.js';
 import { emptyTally, type Tally } from './tally.js';
 import { TRANSFORMS, type Transform, verifyingTransform } from './transform.js';
-
-/** How long a range is its worker's without a sign of life, and how often there is one. */
-const LEASE_SECONDS = 15;
-const HEARTBEAT_MS = 5_000;
 
 /** What one lane works with, and nobody else meanwhile. */
 export interface Lane {

@@ -4,8 +4,8 @@
  * by this process and by any other that helps.
  */
 import { setTimeout } from 'node:timers/promises';
-import { FieldsealError } from 'fieldseal';
 import type { NewRange, RecordCounts, Run, Store, SweepRange } from '../store/store.js';
+import { lostRun } from './lease.js';
 import {
   isVerifying,
   type Lane,
@@ -238,9 +238,8 @@ async function walkPass(
  * @throws FieldsealError `ERR_RUN_STOPPED`, `ERR_RUN_LOST`
  */
 export async function runPasses(store: Store, run: Run, fence: number, context: PassContext): Promise<PassesResult> {
-  const lost = () => new FieldsealError('ERR_RUN_LOST', `Run ${run.id} was stopped or taken over by another process.`);
   const keep = async (change: Parameters<Store['runs']['update']>[2]) => {
-    if (!(await store.runs.update(run.id, fence, change))) throw lost();
+    if (!(await store.runs.update(run.id, fence, change))) throw lostRun(run.id);
   };
   let total = run.counts.total;
   let first: RangeTally[] = [];
@@ -252,7 +251,7 @@ export async function runPasses(store: Store, run: Run, fence: number, context: 
         ({ records: total, ranges } = await countAndCut(context));
         await keep({ counts: { ...NO_RECORDS, total } });
       } else ranges = rangesAgain(await store.ranges.list(run.id, 1), pass);
-      if (!(await store.ranges.create(run.id, fence, ranges))) throw lost();
+      if (!(await store.ranges.create(run.id, fence, ranges))) throw lostRun(run.id);
     }
     const isSweep = pass % 2 === 1;
     const tallies = await walkPass(store, run.id, pass, total, context, () => keep({}));

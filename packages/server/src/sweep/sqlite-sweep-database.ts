@@ -2,6 +2,7 @@
 import type Database from 'better-sqlite3';
 import { FieldsealError, type Stored } from 'fieldseal';
 import { databaseError } from '../store/database-error.js';
+import { LEASE_SECONDS, lostRun } from './lease.js';
 import { describeRowKey, type KeyPart, type RowKey } from './row-key.js';
 import { quoteName } from './sql-tokens.js';
 import { batchAtOnce, type Cell, isSuspect, MOVED_ON, PLACEHOLDERS, SqliteBatchWrite } from './sqlite-batch-write.js';
@@ -11,8 +12,8 @@ import { type SweptTable, sweptColumns } from './swept-table.js';
 import type { Tally } from './tally.js';
 import { InvalidText, type StoredValue } from './transform.js';
 
-/** A range is its worker's for 15 seconds after each batch. */
-const LEASE = "lease_until = cast(unixepoch('now', 'subsec') * 1000 as integer) + 15000";
+/** A range is its worker's for a while after each batch. */
+const LEASE = `lease_until = cast(unixepoch('now', 'subsec') * 1000 as integer) + ${1000 * LEASE_SECONDS}`;
 
 /** Over an open file; its owner closes that by `close()`. */
 export class SqliteSweepDatabase implements SweepDatabase {
@@ -224,7 +225,7 @@ export class SqliteSweepDatabase implements SweepDatabase {
        WHERE id = ? AND fence = ? AND state = 'running' AND cursor IS ?`,
     ).run(cursor, JSON.stringify(tally), BigInt(rangeId), BigInt(fence), from);
     if (changes === 1) return;
-    throw new FieldsealError('ERR_RUN_LOST', `Run ${runId} was stopped or taken over by another process.`);
+    throw lostRun(runId);
   }
 
   #statement(sql: string): Database.Statement<unknown[], Cell[]> {

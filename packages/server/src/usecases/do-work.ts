@@ -3,15 +3,12 @@ import type { FieldsealError } from 'fieldseal';
 import type { Dependencies } from './dependencies.js';
 import type { SweepOptions, SweepReport } from './drive-run.js';
 import { failRun, faultOf, isForPerson, isPassingFault } from './fail-run.js';
-import type { Work } from './find-work.js';
+import { POLL_MS, REFUSED_MS, RETRY_MS, type Work } from './find-work.js';
 import { helpRun } from './help-run.js';
 import { resumeRun } from './resume-run.js';
 import { isScheduled } from './start-due.js';
 
-/** After a fault that passes, and where this process has not what it takes: others may have changed something. */
-const RETRY_MS = 5_000;
-const REFUSED_MS = 60_000;
-const AVOID_MS = { worked: 0, nothing: 1_000, refused: REFUSED_MS } as const;
+const AVOID_MS = { worked: 0, nothing: POLL_MS, refused: REFUSED_MS } as const;
 
 /** What came of it. */
 export interface WorkDone {
@@ -51,7 +48,7 @@ export async function doWork(deps: Dependencies, { run, as }: Work, options: Wor
   };
   try {
     if (as === 'driver') return { report: await resumeRun(deps, run.id, sweep), error: null, avoidMs: 0 };
-    const help = await helpRun(deps, run.id, sweep);
+    const help = await helpRun(deps, run, sweep);
     return { report: null, error: null, avoidMs: AVOID_MS[help] };
   } catch (caught) {
     const error = faultOf(caught);

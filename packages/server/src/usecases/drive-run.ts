@@ -3,6 +3,7 @@ import { FieldsealError, isFieldsealError, type KeyringSnapshot } from 'fieldsea
 import type { NewRun, Run, RunKind, RunStatus, Store, StoreTransaction } from '../store/store.js';
 import type { Brake } from '../sweep/brake.js';
 import { declarationDigest } from '../sweep/declaration-digest.js';
+import { HEARTBEAT_MS, LEASE_SECONDS } from '../sweep/lease.js';
 import type { RangeWorker } from '../sweep/range-lanes.js';
 import { dryRunPass, type PassContext, type PassesResult, runPasses } from '../sweep/run-passes.js';
 import type { ColumnReport, SweepReport } from '../sweep/sweep-report.js';
@@ -15,9 +16,6 @@ import { declarationOf } from './key-history.js';
 import type { OpenTables } from './open-tables.js';
 
 export type { SweepReport };
-
-export const LEASE_SECONDS = 15;
-const HEARTBEAT_MS = 5_000;
 
 /** What every sweep can be told. */
 export interface SweepOptions {
@@ -41,13 +39,15 @@ export interface SweepOptions {
 const DEFAULT_LANES = 2;
 
 /** What to open tables with for a sweep. With a limit there is one lane, which alone knows how fast it is. */
-export function openedFor(options: SweepOptions) {
+export function openedFor(kind: RunKind, options: SweepOptions) {
   const { dryRun, allowTriggers, maxRowsPerSecond, maxReplicationLagSeconds = null, lanes } = options;
   const isOne = dryRun || maxRowsPerSecond !== null;
   return {
+    kind,
     readOnly: dryRun,
     dryRun,
-    allowTriggers,
+    // A verify writes nothing that they would run on.
+    allowTriggers: allowTriggers || kind === 'verify',
     maxReplicationLagSeconds,
     lanes: isOne ? 1 : (lanes ?? DEFAULT_LANES),
   };
@@ -85,20 +85,25 @@ export async function findUnfinished({ runs }: StoreTransaction, kind: RunKind, 
   );
 }
 
+interface NewRunOptions extends Pick<SweepOptions, 'onlyRun'> {
+  /** What a new run brings with it. */
+  also?(tx: StoreTransaction): Promise<void>;
+}
+
 /**
  * The unfinished run of this kind, or a new one with its audit row; all in one transaction, so that two processes that
  * start at once get the same run. A new one is this process's from the first moment: else a worker could take it before it
- * is driven. `also` is what a new run brings with it.
+ * is driven.
  */
 export async function findOrCreateRun(
   { driver }: Dependencies,
   store: Store,
   run: NewRun,
   tables: readonly SweptTable[],
-  also?: (tx: StoreTransaction) => Promise<void>,
+  { also, onlyRun }: NewRunOptions = {},
 ): Promise<Run> {
   return store.exclusiveTransaction(async (tx) => {
-    const unfinished = await findUnfinished(tx, run.kind);
+    const unfinished = await findUnfinished(tx, run.kind, onlyRun);
     if (unfinished) return unfinished;
     await also?.(tx);
     const declaration = declarationDigest(tables);
@@ -296,8 +301,8 @@ export async function driveRun(
   prepare: (claimed: ClaimedRun) => Promise<KeyringSnapshot>,
 ): Promise<SweepReport> {
   const { store, tables } = open;
-  const begunUnder = await declarationOf(store, run);
-  if (options.sameDeclaration && begunUnder !== null && begunUnder !== declarationDigest(tables)) {
+  const begunUnder = options.sameDeclaration ? await declarationOf(store, run) : null;
+  if (begunUnder !== null && begunUnder !== declarationDigest(tables)) {
     throw new FieldsealError('ERR_CONFIG_INVALID', `Run ${run.id} was begun under another declaration than this one.`);
   }
   const claimed = await claimRun(deps, store, run, options);

@@ -1,8 +1,8 @@
 /** Giving a run up that cannot go on by itself: its reason stands beside it, and it is in nobody's way. */
 import { type ErrorCode, FieldsealError, isFieldsealError } from 'fieldseal';
 import { openStore } from '../store/open-store.js';
+import { LEASE_SECONDS } from '../sweep/lease.js';
 import type { Dependencies } from './dependencies.js';
-import { LEASE_SECONDS } from './drive-run.js';
 import { getRun } from './list-runs.js';
 
 /** What was thrown, as the error that it is told as. */

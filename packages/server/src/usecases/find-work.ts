@@ -4,6 +4,12 @@ import { goneWorkers } from '../sweep/range-lanes.js';
 import type { Driver, WorkerRole } from './dependencies.js';
 import { isDriven } from './list-runs.js';
 
+/** How often a process looks for work: with a lease of 15 s, that of a worker that was killed is another's within 16 s. */
+export const POLL_MS = 1_000;
+/** How long it leaves alone what met a fault that passes, and what it has not the means for: others may have. */
+export const RETRY_MS = 5_000;
+export const REFUSED_MS = 60_000;
+
 /** A run, and what to be to it. */
 export interface Work {
   readonly run: Run;

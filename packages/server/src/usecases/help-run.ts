@@ -5,7 +5,6 @@ import { walkRanges } from '../sweep/range-lanes.js';
 import type { Dependencies } from './dependencies.js';
 import { openedFor, type SweepOptions, workerOf } from './drive-run.js';
 import { brakeFor } from './hold-back.js';
-import { withReadOnlyStore } from './list-runs.js';
 import { openTables } from './open-tables.js';
 import { keysToOpen } from './service.js';
 import { openServiceKeyring } from './service-keyring.js';
@@ -24,15 +23,11 @@ function hasKey(ring: KeyringSnapshot, { kind, newKeyVersion }: Run): boolean {
  */
 export async function helpRun(
   deps: Dependencies,
-  id: number,
+  { id, kind }: Run,
   options: SweepOptions,
 ): Promise<'worked' | 'nothing' | 'refused'> {
-  const before = await withReadOnlyStore(deps, (store) => store.runs.get(id));
-  if (!before) return 'nothing';
   const open = await openTables(deps, {
-    kind: before.kind,
-    ...openedFor(options),
-    ...(before.kind === 'verify' && { allowTriggers: true }),
+    ...openedFor(kind, options),
     check: (_config, reading) => openServiceKeyring(reading, keysToOpen(deps.keys), false),
   });
   try {
@@ -44,7 +39,7 @@ export async function helpRun(
     if (run.declaration !== worker.declaration || !hasKey(ring, run)) return 'refused';
     const brake = brakeFor(deps, open, null);
     const pace = { stop: deps.stop, maxRowsPerSecond: options.maxRowsPerSecond, brake };
-    const context = { kind: run.kind, tables, ring, lanes, pace };
+    const context = { kind, tables, ring, lanes, pace };
     let hasWorked = false;
     const onTally = () => {
       hasWorked = true;

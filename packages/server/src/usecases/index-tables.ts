@@ -60,7 +60,9 @@ async function unfinishedOrNew(
   if (!rotate)
     return findOrCreateRun(deps, store, { kind: 'index', oldKeyVersion: null, newKeyVersion: null, ...by }, tables);
   const next = withNextKey(keyring.ring, PURPOSE, null);
-  return findOrCreateRun(deps, store, rotationTo(next, by), tables, (tx) => storeNextKey(tx, keyring, next));
+  return findOrCreateRun(deps, store, rotationTo(next, by), tables, {
+    also: (tx) => storeNextKey(tx, keyring, next),
+  });
 }
 
 /** A second clean run after a rotation: no value is left under older keys, and lookups need not ask for them any more. */
@@ -89,8 +91,7 @@ function assertIndexes(config: FieldsealConfig | null): void {
 export async function indexTables(deps: Dependencies, options: IndexOptions): Promise<SweepReport> {
   const keys = keysToOpen(deps.keys);
   const open = await openTables(deps, {
-    kind: 'index',
-    ...openedFor(options),
+    ...openedFor('index', options),
     async check(config, reading) {
       assertIndexes(config);
       await openServiceKeyring(reading, keys, false);

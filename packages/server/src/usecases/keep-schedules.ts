@@ -2,12 +2,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Store } from '../store/store.js';
 import { faultOf, isPassingFault } from './fail-run.js';
+import { POLL_MS, REFUSED_MS } from './find-work.js';
 import { type StartDependencies, startDue } from './start-due.js';
-
-/** As often as it looks for work. */
-const POLL_MS = 1_000;
-/** Where this process has not what it takes: another may have. */
-const REFUSED_MS = 60_000;
 
 /** What happened to a schedule that did not start. */
 export interface ScheduleNotice {

@@ -61,7 +61,7 @@ async function startRun(
   const next = withNextKey(keyring.ring, 'field', given?.to ?? null);
   const roots = rotationRoots(deps, keyring, given);
   const run = rotationTo(next, { notes: null, initiatedBy: 'cli' });
-  return findOrCreateRun(deps, store, run, tables, (tx) => storeNextKey(tx, keyring, next, roots));
+  return findOrCreateRun(deps, store, run, tables, { also: (tx) => storeNextKey(tx, keyring, next, roots) });
 }
 
 /** Without a configuration only the service's own columns are swept, and the service reads the stored ring. */
@@ -88,8 +88,7 @@ export async function rotateKeys(deps: Dependencies, options: RotateOptions): Pr
   const { given } = options;
   const keys = rotationKeys(deps, given);
   const open = await openTables(deps, {
-    kind: 'rotate',
-    ...openedFor(options),
+    ...openedFor('rotate', options),
     async check(config, reading) {
       await assertMayRotate(config, reading, given);
       await openServiceKeyring(reading, keys, false);

@@ -1,17 +1,9 @@
 /** `encrypt`, `decrypt` and `verify`: the sweeps that leave the keyring as it is. */
 import { addPurposeKey, type FieldsealConfig, FieldsealError, type KeyringSnapshot } from 'fieldseal';
-import type { Run, RunKind } from '../store/store.js';
+import type { RunKind } from '../store/store.js';
 import type { SweepReport } from '../sweep/sweep-report.js';
 import type { Dependencies } from './dependencies.js';
-import {
-  driveRun,
-  dryRun,
-  findOrCreateRun,
-  findUnfinished,
-  openedFor,
-  passContext,
-  type SweepOptions,
-} from './drive-run.js';
+import { driveRun, dryRun, findOrCreateRun, openedFor, passContext, type SweepOptions } from './drive-run.js';
 import { type OpenTables, openTables } from './open-tables.js';
 import { keysToOpen } from './service.js';
 import { openServiceKeyring, type ServiceKeyring, withPurposeKey } from './service-keyring.js';
@@ -56,9 +48,7 @@ export async function sweepTables(
   options: SweepOptions,
 ): Promise<SweepReport> {
   const open = await openTables(deps, {
-    kind,
-    ...openedFor(options),
-    ...(kind === 'verify' && { allowTriggers: true }),
+    ...openedFor(kind, options),
     check: (_config, reading) => openServiceKeyring(reading, keysToOpen(deps.keys), false),
   });
   try {
@@ -71,10 +61,7 @@ export async function sweepTables(
     }
     const { ring } = hasIndexes(open) ? await withPurposeKey(store, keyring, 'blind-index') : keyring;
     const newRun = { kind, oldKeyVersion: null, newKeyVersion: null, notes: null, initiatedBy: 'cli' };
-    const run =
-      options.onlyRun === undefined
-        ? await findOrCreateRun(deps, store, newRun, open.tables)
-        : ((await findUnfinished(store, kind, options.onlyRun)) as Run);
+    const run = await findOrCreateRun(deps, store, newRun, open.tables, options);
     return await driveRun(deps, open, run, options, async () => ring);
   } finally {
     await open.close();

@@ -2,8 +2,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { CONFIRMATION_SECONDS, FieldsealError } from 'fieldseal';
 import type { Store } from '../store/store.js';
+import { LEASE_SECONDS, lostRun } from '../sweep/lease.js';
 import type { Dependencies } from './dependencies.js';
-import { LEASE_SECONDS } from './drive-run.js';
 
 const POLL_MS = 200;
 /** A reader that was not seen for so long refuses to encrypt; the seconds are whole ones, hence the two more. */
@@ -34,7 +34,7 @@ export async function waitForReaders(
     if (behind === 0) return;
     announced = behind;
     if (run && !(await store.runs.heartbeat(run.id, run.fence, LEASE_SECONDS))) {
-      throw new FieldsealError('ERR_RUN_LOST', `Run ${run.id} was stopped or taken over by another process.`);
+      throw lostRun(run.id);
     }
     await setTimeout(POLL_MS, undefined, { signal: stop }).catch(() => {});
     if (stop.aborted) throw new FieldsealError('ERR_RUN_STOPPED', 'Stopped; start the same command again to go on.');

@@ -4,12 +4,9 @@ import { openStore } from '../store/open-store.js';
 import type { Dependencies } from './dependencies.js';
 import { doWork, type WorkOptions } from './do-work.js';
 import { faultOf } from './fail-run.js';
-import { AvoidedWork, findWork, type Work } from './find-work.js';
+import { AvoidedWork, findWork, POLL_MS, type Work } from './find-work.js';
 import { assertSeesLag } from './hold-back.js';
 import { keepSchedules, type ScheduleNotice } from './keep-schedules.js';
-
-/** How often it looks: with a lease of 15 s, the work of a worker that was killed is another's within 16 s. */
-const POLL_MS = 1_000;
 
 /**
  * Drives runs that nobody drives, helps with those that somebody does, and starts those that are due by a schedule, until the

@@ -1,6 +1,6 @@
 import { blindIndex, codecs, defineModel, encrypted, FieldsealError, type Model, Secret, SubjectKey } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
-import { walkRange } from '../../src/sweep/range-walk.js';
+import { type WalkedRange, walkRange } from '../../src/sweep/range-walk.js';
 import type { BatchWork, SweepDatabase, SweptRow } from '../../src/sweep/sweep-database.js';
 import { type AbsentSubjects, sweptSubjects } from '../../src/sweep/swept-subjects.js';
 import { countedColumns, type SweptTable } from '../../src/sweep/swept-table.js';
@@ -269,18 +269,17 @@ function keysInMemory(afterLoad: () => Promise<unknown>) {
   };
 }
 
+/** All rows, as one range. */
+function wholeTable(table: SweptTable): WalkedRange {
+  return { table, part: 'key', cursor: null, upper: null, tally: emptyTally(countedColumns(table)) };
+}
+
 describe.each(DRIVERS)('a row that gets another subject while its batch is worked on, on %s', (_name, withDriver) => {
   it('is encrypted for the new one, whose key is loaded then', () =>
     withDriver(async ({ database, table, ring, commit, run, read }) => {
       const subjects = keysInMemory(() => run("UPDATE t SET person = 'Chidi' WHERE id = 2"));
       const pace = { stop: new AbortController().signal, maxRowsPerSecond: null };
-      const range = {
-        table,
-        part: 'key' as const,
-        cursor: null,
-        upper: null,
-        tally: emptyTally(countedColumns(table)),
-      };
+      const range = wholeTable(table);
       const tally = await walkRange({ database, ring, subjects, pace }, range, TRANSFORMS.encrypt, commit);
       expect(subjects.asked.map((names) => new Set(names))).toEqual([
         new Set(['Ada', 'Brook']),
@@ -297,13 +296,7 @@ describe.each(DRIVERS)('a row that gets another subject while its batch is worke
   it('keeps a token of the old one as it is: it opens for nobody', () =>
     withDriver(async ({ database, table, ring, commit, run, read }) => {
       const pace = { stop: new AbortController().signal, maxRowsPerSecond: null };
-      const range = {
-        table,
-        part: 'key' as const,
-        cursor: null,
-        upper: null,
-        tally: emptyTally(countedColumns(table)),
-      };
+      const range = wholeTable(table);
       const first = keysInMemory(async () => {});
       await walkRange({ database, ring, subjects: first, pace }, range, TRANSFORMS.encrypt, commit);
       const before = await read();
@@ -326,7 +319,7 @@ it('a batch of which PostgreSQL has a part counts no row twice when another row 
     };
     const subjects = keysInMemory(holdsRow);
     const pace = { stop: new AbortController().signal, maxRowsPerSecond: null };
-    const range = { table, part: 'key' as const, cursor: null, upper: null, tally: emptyTally(countedColumns(table)) };
+    const range = wholeTable(table);
     const walked = walkRange({ database, ring, subjects, pace }, range, TRANSFORMS.encrypt, commit);
     const cursorOf = async () => (await rows('SELECT cursor FROM fieldseal.sweep_ranges'))[0]?.[0];
     await expect.poll(cursorOf, { interval: 5, timeout: 4000 }).toBe('[["integer","1"]]');

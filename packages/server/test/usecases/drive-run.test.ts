@@ -25,8 +25,10 @@ describe.each(PLACES)('processes that start sweeps at once on %s', (_name, place
       const stores = await Promise.all(Array.from({ length: 6 }, () => openStore(target, { schema })));
       // What a new run brings with it takes a while, so that the others come in between.
       const start = (i: number, kind: RunKind) =>
-        findOrCreateRun(bareDependencies({ target }), stores[i] as (typeof stores)[0], newRun(kind), [], async (tx) => {
-          for (let n = 0; n < 20; n++) await tx.runs.list(1);
+        findOrCreateRun(bareDependencies({ target }), stores[i] as (typeof stores)[0], newRun(kind), [], {
+          async also(tx) {
+            for (let n = 0; n < 20; n++) await tx.runs.list(1);
+          },
         });
       const started = await Promise.allSettled(stores.map((_, i) => start(i, i % 2 === 0 ? 'encrypt' : 'decrypt')));
       const ids = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value.id] : []));
