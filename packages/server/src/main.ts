@@ -42,17 +42,27 @@ function log(line: Readonly<Record<string, unknown>>): void {
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
 }
 
-/** Runs the command line of this process and sets its exit code. */
-export async function main(): Promise<void> {
+/** What of the process a command needs, in whichever thread it runs. */
+export interface CommandHost {
+  /** Whether standard error is a terminal. */
+  readonly isInteractive: boolean;
+  /** Aborted when the process is asked to end, once the command takes signals. */
+  readonly stop: AbortSignal;
+  /** From now on the first SIGINT or SIGTERM asks to end; until then they end the process. */
+  takeSignals(): void;
+  /** The lines of standard input, to its end. */
+  stdinLines(): Promise<string[]>;
+}
+
+/** Runs the command line of this process, and returns its exit code. */
+export async function runCommand(host: CommandHost): Promise<number> {
   const env = readEnvironment();
   const jwt = async () => {
     const { jwtSettings } = await import('./usecases/principals.js');
     return jwtSettings(env['AUTH_JWT_SECRET'], env['AUTH_ISSUER'], env['AUTH_AUDIENCE']);
   };
-  const stop = new AbortController();
   const dependencies = ({ config, notify }: Parameters<CliContext['dependencies']>[0]): Dependencies => {
-    // Once: a second signal ends the process the hard way, which a sweep survives as well.
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+    host.takeSignals();
     return {
       target: parseDatabaseUrl(env['DATABASE_URL'] || DEFAULT_DATABASE_URL),
       schema: env['DATABASE_SCHEMA'] || 'fieldseal',
@@ -60,34 +70,27 @@ export async function main(): Promise<void> {
       subjectRootFile: env['SUBJECT_ROOT_FILE'] || null,
       loadConfig: () => loadConfig(process.cwd(), config),
       driver: thisDriver(),
-      stop: stop.signal,
+      stop: host.stop,
       notify,
     };
   };
   let lines: Promise<string[]> | null = null;
-  let isServing = false;
-  // A reader that closes the pipe (`| head`) ends what it wanted to read: a sweep stops after the batch under way, and can
-  // be resumed. A service goes on without its log.
-  process.stdout.on('error', () => {
-    if (!isServing) stop.abort();
-  });
-  process.exitCode = await runCli(process.argv.slice(2), {
+  return runCli(process.argv.slice(2), {
     version: version(),
     env,
     terminal: {
       out: (text) => void process.stdout.write(text),
       err: (text) => void process.stderr.write(text),
-      isInteractive: process.stderr.isTTY === true,
+      isInteractive: host.isInteractive,
     },
     stdinLines: () => {
-      lines ??= stdinLines();
+      lines ??= host.stdinLines();
       return lines;
     },
     dependencies,
     jwt,
     settings: () => readSettings(env),
     serve: async (config, output) => {
-      isServing = true;
       // Only this command needs the HTTP stack; loading it takes others a noticeable while.
       const { serve } = await import('./serve.js');
       const settings = readSettings(env);
@@ -102,4 +105,31 @@ export async function main(): Promise<void> {
       return serve({ ...dependencies({ config, notify: () => {} }), ...options, ...output });
     },
   });
+}
+
+/** The commands that sweep. What else has such a word among its arguments runs in a thread as well, which does no harm. */
+const SWEEPS = ['encrypt', 'decrypt', 'verify', 'rotate', 'index', 'resume', 'worker'];
+
+/** Runs the command line of this process and sets its exit code. */
+export async function main(): Promise<void> {
+  const argv = process.argv.slice(2);
+  const stop = new AbortController();
+  // A reader that closes the pipe (`| head`) ends what it wanted to read: a sweep stops after the batch under way, and can
+  // be resumed. A service goes on without its log.
+  process.stdout.on('error', () => {
+    if (!argv.includes('serve')) stop.abort();
+  });
+  const host: CommandHost = {
+    isInteractive: process.stderr.isTTY === true,
+    stop: stop.signal,
+    takeSignals: () => {
+      // Once: a second signal ends the process the hard way, which a sweep survives as well.
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+    },
+    stdinLines,
+  };
+  if (argv.some((word) => SWEEPS.includes(word))) {
+    const { runInThread } = await import('./run-in-thread.js');
+    process.exitCode = await runInThread(host);
+  } else process.exitCode = await runCommand(host);
 }

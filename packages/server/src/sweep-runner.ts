@@ -1,10 +1,8 @@
 /** The service's part in runs, those of its own and of others: one after another, each in a thread of its own. */
 import { Worker } from 'node:worker_threads';
+import { SWEEP_YOUNG_GENERATION_MB } from './run-in-thread.js';
 import type { SweepWorkerData, SweepWorkerMessage } from './sweep-worker.js';
 import { AvoidedWork, POLL_MS, RETRY_MS, type Work } from './usecases/find-work.js';
-
-/** Three semi-spaces of 64 MiB. */
-const YOUNG_GENERATION_MB = 192;
 
 /** Looks for work until it is stopped. */
 export class SweepRunner {
@@ -71,9 +69,7 @@ export class SweepRunner {
     this.#log({ level: 'info', event: 'sweep_started', run: run.id, as });
     const worker = new Worker(new URL('./sweep-worker.js', import.meta.url), {
       workerData: { ...this.#data, work },
-      // What batches under way hold is copied by each collection of a small young generation: with this one a sweep takes a
-      // quarter less time. A process of its own takes it from NODE_OPTIONS (docs/sweeps.md).
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+      resourceLimits: { maxYoungGenerationSizeMb: SWEEP_YOUNG_GENERATION_MB },
     });
     this.#worker = worker;
     let outcome: SweepWorkerMessage = {

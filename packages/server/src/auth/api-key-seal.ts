@@ -1,24 +1,30 @@
 /** What is stored of an API key in the place of the key: its hash, and a MAC over what it may do. */
-import { KeyedHash, type KeyringSnapshot } from 'fieldseal';
-import type { ApiKeyRow } from '../store/store.js';
+import { KeyedHash, type KeyringSnapshot, type Secret } from 'fieldseal';
+import type { ApiKeyLimits, ApiKeyRow } from '../store/store.js';
 
-/** What the row's MAC covers: a database writer cannot give a key to another owner, widen its scopes or prolong it. */
-export type SealedFields = Pick<ApiKeyRow, 'prefix' | 'userId' | 'scopes' | 'expiresAt'>;
+/**
+ * What the row's MAC covers: a database writer cannot give a key to another owner, widen its scopes, prolong it or take a
+ * limit off.
+ */
+export type SealedFields = Pick<ApiKeyRow, 'prefix' | 'userId' | 'scopes' | 'expiresAt'> & ApiKeyLimits;
 
 /** Hashes and MACs under the ring's API-key-hash key. */
 export class ApiKeySeal {
   readonly #hash: KeyedHash;
   readonly #row: KeyedHash;
+  /** Of rows with limits. Rows without any keep the MAC that they had before there were limits. */
+  readonly #limitedRow: KeyedHash;
 
   /** The seal of a ring; null when it has no API-key-hash key yet. */
   static of(ring: KeyringSnapshot): ApiKeySeal | null {
     const secret = ring.purposeKey('api-key-hash')?.secret;
-    return secret ? new ApiKeySeal(new KeyedHash(secret, 'api-key/1'), new KeyedHash(secret, 'api-key-row/1')) : null;
+    return secret ? new ApiKeySeal(secret) : null;
   }
 
-  private constructor(hash: KeyedHash, row: KeyedHash) {
-    this.#hash = hash;
-    this.#row = row;
+  private constructor(secret: Secret) {
+    this.#hash = new KeyedHash(secret, 'api-key/1');
+    this.#row = new KeyedHash(secret, 'api-key-row/1');
+    this.#limitedRow = new KeyedHash(secret, 'api-key-row/2');
   }
 
   hashKey(key: string): string {
@@ -31,17 +37,30 @@ export class ApiKeySeal {
   }
 
   macRow(fields: SealedFields, keyHash: string): string {
-    return this.#row.hash(...rowParts(fields, keyHash));
+    return this.#rowHash(fields).hash(...rowParts(fields, keyHash));
   }
 
-  /** Whether owner, scopes and expiry are those that the key was issued with. Constant time. */
+  /** Whether owner, scopes, expiry and limits are those that the key was issued with. Constant time. */
   isIntact(row: ApiKeyRow): boolean {
-    return row.keyHash !== null && row.rowMac !== null && this.#row.matches(row.rowMac, ...rowParts(row, row.keyHash));
+    if (row.keyHash === null || row.rowMac === null) return false;
+    return this.#rowHash(row).matches(row.rowMac, ...rowParts(row, row.keyHash));
+  }
+
+  #rowHash(fields: SealedFields): KeyedHash {
+    return limitsOf(fields) === null ? this.#row : this.#limitedRow;
   }
 }
 
-function rowParts({ prefix, userId, scopes, expiresAt }: SealedFields, keyHash: string): string[] {
+/** JSON text of the limits in their order; null where there are none. */
+function limitsOf({ allowedIps, rateLimit, rateWindowSeconds, quota, metadata }: ApiKeyLimits): string | null {
+  const limits = [allowedIps, rateLimit, rateWindowSeconds, quota, metadata];
+  return limits.every((limit) => limit === null) ? null : JSON.stringify(limits);
+}
+
+function rowParts(fields: SealedFields, keyHash: string): string[] {
+  const { prefix, userId, scopes, expiresAt } = fields;
   // The instant, not its spelling: databases write the same time in different ways.
   const expiry = expiresAt === null ? '' : String(Date.parse(expiresAt));
-  return [prefix, keyHash, userId, expiry, ...scopes];
+  const limits = limitsOf(fields);
+  return [prefix, keyHash, userId, expiry, ...(limits === null ? [] : [limits]), ...scopes];
 }

@@ -22,6 +22,12 @@ export function apiKeyRepository(db: Kysely<StoreSchema>, clock: DatabaseClock):
           scopes: joinScopes(row.scopes),
           created_at: storedTime(row.createdAt),
           expires_at: row.expiresAt === null ? null : storedTime(row.expiresAt),
+          allowed_ips: row.allowedIps?.join(',') ?? null,
+          rate_limit: row.rateLimit,
+          rate_window_seconds: row.rateWindowSeconds,
+          quota: row.quota,
+          metadata: row.metadata,
+          rerolled_from: row.rerolledFrom,
         })
         // An error would end the caller's transaction on PostgreSQL, and another prefix could not be tried in it.
         .onConflict((conflict) => conflict.column('prefix').doNothing())
@@ -123,5 +129,13 @@ function toApiKeyRow(row: Selectable<StoreSchema['api_keys']>): ApiKeyRow {
     revokedAt: row.revoked_at,
     revokedBy: row.revoked_by,
     revokedReason: row.revoked_reason,
+    disabledAt: row.disabled_at,
+    disabledBy: row.disabled_by,
+    allowedIps: row.allowed_ips?.split(',') ?? null,
+    rateLimit: row.rate_limit,
+    rateWindowSeconds: row.rate_window_seconds,
+    quota: row.quota,
+    metadata: row.metadata,
+    rerolledFrom: row.rerolled_from,
   };
 }

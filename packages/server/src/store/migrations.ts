@@ -217,4 +217,44 @@ export const MIGRATIONS: readonly Migration[] = [
       ];
     },
   },
+  {
+    version: 6,
+    creates: ['api_key_usage', 'fieldseal_idempotency_keys', 'fieldseal_revisions'],
+    statements(dialect, qualify) {
+      const { bigint, name, time, now } = TYPES[dialect];
+      const columns = [
+        `disabled_at ${time}`,
+        'disabled_by text',
+        'allowed_ips text',
+        `rate_limit ${bigint}`,
+        `rate_window_seconds ${bigint}`,
+        `quota ${bigint}`,
+        'metadata text',
+        `rerolled_from ${bigint}`,
+      ];
+      return [
+        ...columns.map((column) => `alter table ${qualify('api_keys')} add column ${column}`),
+        `create index fieldseal_api_keys_expiry on ${qualify('api_keys')} (expires_at)`,
+        `create table ${qualify('api_key_usage')} (
+          key_id ${bigint} primary key,
+          window_started ${bigint} not null default 0,
+          window_count ${bigint} not null default 0,
+          quota_used ${bigint} not null default 0
+        )`,
+        `create table ${qualify('fieldseal_idempotency_keys')} (
+          subject ${name} not null,
+          idempotency_key ${name} not null,
+          request_hash text not null,
+          resource_id ${bigint},
+          created_at ${time} not null default ${now},
+          primary key (subject, idempotency_key)
+        )`,
+        `create table ${qualify('fieldseal_revisions')} (
+          name ${name} primary key,
+          revision ${bigint} not null
+        )`,
+        `insert into ${qualify('fieldseal_revisions')} (name, revision) values ('api_keys', 0)`,
+      ];
+    },
+  },
 ];

@@ -137,6 +137,40 @@ interface ApiKeysTable {
   revoked_at: string | null;
   revoked_by: string | null;
   revoked_reason: string | null;
+  disabled_at: string | null;
+  disabled_by: string | null;
+  /** Separated by commas. */
+  allowed_ips: string | null;
+  rate_limit: number | null;
+  rate_window_seconds: number | null;
+  quota: number | null;
+  /** JSON text. */
+  metadata: string | null;
+  rerolled_from: number | null;
+}
+
+/** One row a key that has a rate limit or a quota and was used. */
+interface ApiKeyUsageTable {
+  key_id: number;
+  /** Unix milliseconds of the database's clock. */
+  window_started: Generated<number>;
+  window_count: Generated<number>;
+  quota_used: Generated<number>;
+}
+
+/** One row a request that carried an `Idempotency-Key`. */
+interface FieldsealIdempotencyKeysTable {
+  subject: string;
+  idempotency_key: string;
+  request_hash: string;
+  resource_id: number | null;
+  created_at: Generated<string>;
+}
+
+/** One row for each kind of thing that processes keep in memory: its revision grows in the transaction of each change. */
+interface FieldsealRevisionsTable {
+  name: 'api_keys';
+  revision: number;
 }
 
 /** One row a subject, also of an erased one. The library reads and inserts these columns with SQL of its own. */
@@ -167,6 +201,9 @@ export interface StoreSchema {
   sweep_failures: SweepFailuresTable;
   audit_logs: AuditLogsTable;
   api_keys: ApiKeysTable;
+  api_key_usage: ApiKeyUsageTable;
+  fieldseal_idempotency_keys: FieldsealIdempotencyKeysTable;
+  fieldseal_revisions: FieldsealRevisionsTable;
   subject_keys: SubjectKeysTable;
   subject_state: SubjectStateTable;
 }

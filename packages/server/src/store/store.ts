@@ -1,6 +1,11 @@
 /** The service's own tables behind one asynchronous interface, the same for SQLite and PostgreSQL. */
 import type { StoredKeyring, SubjectName, SubjectProvider, SubjectState, WrappedSubject } from 'fieldseal';
+import type { ApiKeyRepository } from './api-key.js';
+import type { AuditRepository } from './audit.js';
 import type { ScheduleRepository } from './schedule.js';
+
+export * from './api-key.js';
+export * from './audit.js';
 
 /** Which database a store or a sweep talks to. */
 export type Dialect = 'sqlite' | 'postgres';
@@ -126,56 +131,6 @@ export interface SweepFailure {
   readonly reason: string;
 }
 
-/** A row of `audit_logs`. Details never hold plaintext, a token or a key. */
-export interface AuditRow {
-  readonly id: number;
-  readonly userId: string | null;
-  readonly action: string;
-  readonly resourceType: string;
-  readonly resourceId: string | null;
-  readonly ipAddress: string | null;
-  readonly status: 'success' | 'failure';
-  readonly timestamp: string;
-  /** JSON text or null; in rows of the Python original any text. */
-  readonly details: string | null;
-  readonly requestId: string | null;
-  readonly userAgent: string | null;
-}
-
-/** What a caller gives; the store adds id and timestamp. */
-export type NewAuditRow = Pick<AuditRow, 'action' | 'resourceType' | 'status'> &
-  Partial<Omit<AuditRow, 'id' | 'timestamp' | 'action' | 'resourceType' | 'status'>>;
-
-/** A row of `api_keys`. Times are RFC 3339 UTC. The key itself is never in it. */
-export interface ApiKeyRow {
-  readonly id: number;
-  /** The owner: the subject of whoever created it. */
-  readonly userId: string;
-  readonly name: string;
-  /** The key up to its second underscore, `pk_abc123`; unique. */
-  readonly prefix: string;
-  /** HMAC of the key (hex); null for a key of the Python original that was not hashed yet. */
-  readonly keyHash: string | null;
-  /** MAC over prefix, owner, scopes and expiry (hex), so that a database writer cannot widen a key; null with `keyHash`. */
-  readonly rowMac: string | null;
-  /** A Fernet token of the key, or null where the configuration leaves it out. */
-  readonly encryptedKey: string | null;
-  readonly scopes: readonly string[];
-  readonly createdAt: string;
-  readonly expiresAt: string | null;
-  readonly lastUsedAt: string | null;
-  readonly isActive: boolean;
-  readonly revokedAt: string | null;
-  readonly revokedBy: string | null;
-  readonly revokedReason: string | null;
-}
-
-/** What a new key needs; the store adds the id. */
-export type NewApiKeyRow = Omit<
-  ApiKeyRow,
-  'id' | 'lastUsedAt' | 'isActive' | 'revokedAt' | 'revokedBy' | 'revokedReason'
->;
-
 /** A process that reads the stored keyring, as it reported itself. */
 export interface KeyringReader {
   readonly process: string;
@@ -275,49 +230,6 @@ export interface RangeRepository {
   heartbeat(id: number, fence: number, leaseSeconds: number): Promise<boolean>;
   /** Leaves a range to others as it stands; nothing happens when `fence` is no longer the range's. */
   release(id: number, fence: number): Promise<void>;
-}
-
-/** Which audit rows; what is left out does not restrict. */
-export interface AuditFilter {
-  readonly userId?: string;
-  readonly action?: string;
-  readonly resourceType?: string;
-  readonly resourceId?: string;
-  readonly status?: 'success' | 'failure';
-  /** Inclusive, RFC 3339. */
-  readonly from?: string;
-  /** Exclusive, RFC 3339. */
-  readonly until?: string;
-}
-
-export interface AuditRepository {
-  insert(row: NewAuditRow): Promise<AuditRow>;
-  /** Newest first; `beforeId` continues behind the last row of the page before. */
-  list(filter: AuditFilter & { readonly limit: number; readonly beforeId?: number }): Promise<AuditRow[]>;
-  count(filter: AuditFilter): Promise<number>;
-  /** The time that a row would get now. */
-  now(): Promise<string>;
-}
-
-export interface ApiKeyRepository {
-  /** @throws FieldsealError `ERR_API_KEY_PREFIX_TAKEN` when the prefix exists already; draw another */
-  insert(row: NewApiKeyRow): Promise<ApiKeyRow>;
-  get(id: number): Promise<ApiKeyRow | null>;
-  findByPrefix(prefix: string): Promise<ApiKeyRow | null>;
-  /** Newest first, of one owner or (null) of all; `beforeId` continues behind the last row of the page before. */
-  list(options: {
-    readonly userId: string | null;
-    readonly limit: number;
-    readonly beforeId?: number;
-  }): Promise<ApiKeyRow[]>;
-  /** Revokes an unrevoked key and returns its row; null when it is revoked already or absent. One statement. */
-  revoke(id: number, change: { readonly by: string; readonly reason: string | null }): Promise<ApiKeyRow | null>;
-  /** Sets hash and MAC of a row that has no hash yet; false when it has. */
-  setHash(id: number, hash: { readonly keyHash: string; readonly rowMac: string }): Promise<boolean>;
-  /** Rows without a hash, oldest first. */
-  listUnhashed(limit: number): Promise<ApiKeyRow[]>;
-  /** Moves `last_used_at` forward to now by the database's clock; never back. */
-  touch(id: number): Promise<void>;
 }
 
 /** A row of `subject_keys`. Times are RFC 3339 UTC. */

@@ -8,11 +8,14 @@ import type { PostgresQuery } from './postgres-session.js';
 import type { PostgresSweptTable, SweptTable } from './swept-table.js';
 
 const OWN_TABLES: Readonly<Record<keyof StoreSchema | 'api_keys', true>> = {
+  api_key_usage: true,
   api_keys: true,
   audit_logs: true,
   encryption_key_rotations: true,
   encryption_keys: true,
+  fieldseal_idempotency_keys: true,
   fieldseal_migrations: true,
+  fieldseal_revisions: true,
   keyring_readers: true,
   keyring_state: true,
   subject_keys: true,

@@ -3,7 +3,7 @@ import { EncryptionService, FieldsealError, isFieldsealError, Keyring } from 'fi
 import Type, { type Static } from 'typebox';
 import { generateApiKey } from '../auth/api-key-format.js';
 import { assertMayGrant, assertScope } from '../auth/principal.js';
-import type { ApiKeyRow, NewApiKeyRow } from '../store/store.js';
+import { type ApiKeyRow, type NewApiKeyRow, NO_LIMITS } from '../store/store.js';
 import { type ApiKeyView, apiKeyView } from './api-key-view.js';
 import { assertInput } from './input.js';
 import { type Actor, auditRow, OPERATOR_ACTOR, type Service } from './service.js';
@@ -115,7 +115,9 @@ async function insert(
     const row: NewApiKeyRow = {
       ...fields,
       keyHash,
-      rowMac: seal.macRow({ ...fields, expiresAt }, keyHash),
+      ...NO_LIMITS,
+      rerolledFrom: null,
+      rowMac: seal.macRow({ ...fields, ...NO_LIMITS, expiresAt }, keyHash),
       encryptedKey: settings.apiKeyRecoverable ? new EncryptionService(new Keyring(ring)).encryptField(key) : null,
       createdAt: new Date(createdAtMs).toISOString(),
       expiresAt,

@@ -1,9 +1,10 @@
 /** What the API key repository of every store promises. */
 import { describe, expect, it } from 'vitest';
-import type { NewApiKeyRow } from '../../src/store/store.js';
+import { type NewApiKeyRow, NO_LIMITS } from '../../src/store/store.js';
 import { RFC_3339_UTC, type WithStore, withOneStore, withTwoStores } from './store-under-test.js';
 
 const KEY: NewApiKeyRow = {
+  ...NO_LIMITS,
   userId: '7',
   name: 'Production API Key',
   prefix: 'pk_abc123',
@@ -13,6 +14,7 @@ const KEY: NewApiKeyRow = {
   scopes: ['read:projects', 'write:sns'],
   createdAt: '2026-02-26T10:00:00.000Z',
   expiresAt: '2026-03-28T10:00:00.000Z',
+  rerolledFrom: null,
 };
 
 export function apiKeyContract(name: string, withStore: WithStore): void {
@@ -28,11 +30,27 @@ export function apiKeyContract(name: string, withStore: WithStore): void {
           revokedAt: null,
           revokedBy: null,
           revokedReason: null,
+          disabledAt: null,
+          disabledBy: null,
         });
         expect(await store.apiKeys.get(1)).toEqual(row);
         expect(await store.apiKeys.findByPrefix('pk_abc123')).toEqual(row);
         expect(await store.apiKeys.get(2)).toBeNull();
         expect(await store.apiKeys.findByPrefix('PK_ABC123')).toBeNull();
+      }));
+
+    it('keeps what bounds its use', () =>
+      withOneStore(withStore, async (store) => {
+        const limits = {
+          allowedIps: ['10.0.0.0/8', '2001:db8::1'],
+          rateLimit: 100,
+          rateWindowSeconds: 60,
+          quota: 5000,
+          metadata: '{"team":"billing"}',
+          rerolledFrom: 1,
+        };
+        const { id } = await store.apiKeys.insert({ ...KEY, ...limits });
+        expect(await store.apiKeys.get(id)).toMatchObject(limits);
       }));
 
     it('may have no scopes, no end and no encrypted copy, and its times may be written in any zone', () =>

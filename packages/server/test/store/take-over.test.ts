@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { pythonFor } from '../../../fieldseal/test/python.ts';
+import { MIGRATIONS } from '../../src/store/migrations.js';
 import { type OpenStoreOptions, openStore } from '../../src/store/open-store.js';
-import type { Dialect, Store } from '../../src/store/store.js';
+import { type Dialect, NO_LIMITS, type Store } from '../../src/store/store.js';
 import { withPostgresSchema } from '../postgres.js';
 import { EMITTED, MODELS, ORIGINAL_NAMES, originalTables, TOKEN } from './original-database.js';
 import { withSqliteFile } from './sqlite-file.js';
@@ -98,7 +99,21 @@ const postgres = (work: (place: Place) => Promise<void>) =>
 const everything = (dialect: Dialect) => Object.values(originalTables(EMITTED[dialect])).flat();
 
 /** Takes the tables of the second migration away: what an earlier Fieldseal left. */
-const BACK_TO_MIGRATION_1 = ['drop table {t}api_keys', 'delete from {t}fieldseal_migrations where version = 2'];
+/** Undoes what the migrations after the first one have made. */
+function backToMigration1(dialect: Dialect): string[] {
+  const later = MIGRATIONS.filter(({ version }) => version > 1);
+  const made = later.flatMap(({ creates }) => creates);
+  const added = later
+    .flatMap((migration) => migration.statements(dialect, (table) => table))
+    .map((statement) => /^alter table (\w+) add column (\w+)/.exec(statement))
+    .filter((match) => match !== null)
+    .filter(([, table]) => !made.some((name) => name === table));
+  return [
+    ...made.map((table) => `drop table {t}${table}`),
+    ...added.map(([, table, column]) => `alter table {t}${table} drop column ${column}`),
+    'delete from {t}fieldseal_migrations where version > 1',
+  ];
+}
 
 describe.each([
   ['SQLite', sqlite(false)],
@@ -109,7 +124,17 @@ describe.each([
     withPlace(async ({ dialect, open, execute }) => {
       await execute(...everything(dialect));
       const store = await open();
-      const unrevoked = { keyHash: null, rowMac: null, revokedAt: null, revokedBy: null, revokedReason: null };
+      const unrevoked = {
+        ...NO_LIMITS,
+        keyHash: null,
+        rowMac: null,
+        revokedAt: null,
+        revokedBy: null,
+        revokedReason: null,
+        disabledAt: null,
+        disabledBy: null,
+        rerolledFrom: null,
+      };
       expect(await store.apiKeys.list({ userId: null, limit: 10 })).toEqual([
         {
           ...unrevoked,
@@ -222,7 +247,8 @@ describe.each([
     withPlace(async ({ dialect, open, execute }) => {
       await execute(...everything(dialect));
       const store = await open();
-      const key = { userId: 'someone', name: 'n', prefix: 'pk_new', keyHash: 'aa', rowMac: 'bb', encryptedKey: null };
+      const hashes = { keyHash: 'aa', rowMac: 'bb', encryptedKey: null };
+      const key = { ...NO_LIMITS, ...hashes, userId: 'someone', name: 'n', prefix: 'pk_new', rerolledFrom: null };
       const times = { createdAt: '2026-02-26T10:00:00Z', expiresAt: null };
       expect((await store.apiKeys.insert({ ...key, ...times, scopes: [] })).id).toBe(10);
       expect((await store.audit.insert({ action: 'a', resourceType: 'b', status: 'success' })).id).toBe(6);
@@ -242,12 +268,12 @@ describe.each([
       const first = await open();
       await first.audit.insert({ action: 'ours', resourceType: 'b', status: 'success' });
       await first.close();
-      await execute(...BACK_TO_MIGRATION_1, ...tables.users, ...tables.api_keys);
+      await execute(...backToMigration1(dialect), ...tables.users, ...tables.api_keys);
       const store = await open();
       expect((await store.apiKeys.get(7))?.encryptedKey).toBe(TOKEN);
       expect((await store.audit.list({ limit: 10 })).map(({ action }) => action)).toEqual(['ours']);
       await store.close();
-      await execute(...BACK_TO_MIGRATION_1, ...tables.api_keys.slice(0, 1));
+      await execute(...backToMigration1(dialect), ...tables.api_keys.slice(0, 1));
       const empty = await open();
       expect(await empty.apiKeys.list({ userId: null, limit: 10 })).toEqual([]);
     }));
