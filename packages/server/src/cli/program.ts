@@ -2,6 +2,7 @@
  * The commands: argv → use case → output and exit code. Each loads its use case when it runs: loading all of them, and the
  * SQL libraries with them, takes longer than most commands need.
  */
+
 import { Command, CommanderError, Option } from 'commander';
 import { Fernet, FieldsealError, isFieldsealError } from 'fieldseal';
 import type { Dependencies } from '../usecases/dependencies.js';
@@ -9,6 +10,8 @@ import type { SweepOptions, SweepReport } from '../usecases/drive-run.js';
 import type { JwtSettings } from '../usecases/principals.js';
 import type { GivenRotation } from '../usecases/rotate-keys.js';
 import type { ServiceSettings } from '../usecases/service.js';
+import { addApiKeyCommands } from './api-key-commands.js';
+import { addAuditCommands } from './audit-commands.js';
 import { addBackupCommands } from './backup-commands.js';
 import { parseDuration } from './duration.js';
 import { EXIT, EXIT_CODES } from './exit-codes.js';
@@ -19,7 +22,7 @@ import { Output, type Terminal } from './output.js';
 import { positiveNumber } from './parse-number.js';
 import { renderReport, renderRun, renderRuns, renderScan } from './render.js';
 import { addScheduleCommands } from './schedule-commands.js';
-import { addServiceCommands } from './service-commands.js';
+import { addServiceCommands, type ServiceCommands } from './service-commands.js';
 import { addSubjectCommands } from './subject-commands.js';
 
 /** What the composition root hands over. */
@@ -279,7 +282,7 @@ Example, the first day:
 
   addKeyringCommands({ command, dependencies, output: () => output, keySources: context });
 
-  addServiceCommands({
+  const serviceCommands: ServiceCommands = {
     command,
     dependencies,
     output: () => output,
@@ -290,7 +293,10 @@ Example, the first day:
         onListening: (address) => to.note(`Fieldseal listens on ${address}, the API under /api/encryption`),
         onAdvice: (text) => to.note(`warning: ${text}`),
       }),
-  });
+  };
+  addServiceCommands(serviceCommands);
+  addApiKeyCommands(serviceCommands);
+  addAuditCommands(serviceCommands);
 
   addBackupCommands({
     command,

@@ -1,7 +1,6 @@
 /** The HTTP application: Fastify with our schemas, our errors and nothing that tells of its inside. */
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import swagger from '@fastify/swagger';
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type FieldsealConfig, FieldsealError, Secret } from 'fieldseal';
@@ -10,6 +9,8 @@ import type { JwtSettings } from '../usecases/principals.js';
 import { recordRefusal } from '../usecases/record-audit.js';
 import type { Actor, Service } from '../usecases/service.js';
 import { authenticate, originOf } from './authenticate.js';
+import { describeApi } from './openapi.js';
+import { probes } from './probes.js';
 import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditLogRoutes } from './routes/audit-logs.js';
@@ -61,38 +62,6 @@ async function wholeId({ params }: FastifyRequest): Promise<void> {
   const { id } = params as { id?: string };
   if (id === undefined || /^[1-9]\d*$/.test(id)) return;
   throw new FieldsealError('ERR_INPUT_INVALID', 'The id in the address is not a whole number from 1 on.');
-}
-
-/** Bodies of which nothing is required may be left out: `emptyBody` stands in for them. */
-function optionalBodies(api: OpenApiLike): void {
-  for (const operations of Object.values(api.paths ?? {})) {
-    for (const { requestBody } of Object.values(operations)) {
-      const required = requestBody?.content['application/json']?.schema?.required ?? [];
-      if (requestBody && required.length === 0) requestBody.required = false;
-    }
-  }
-}
-
-/** What is changed of the description that the swagger plugin makes. */
-interface OpenApiLike {
-  readonly paths?: Readonly<
-    Record<
-      string,
-      Readonly<
-        Record<
-          string,
-          {
-            readonly requestBody?: {
-              required?: boolean;
-              readonly content: Readonly<
-                Record<string, { readonly schema?: { readonly required?: readonly string[] } }>
-              >;
-            };
-          }
-        >
-      >
-    >
-  >;
 }
 
 /** Which refusals leave an audit row. A malformed request is nobody's attempt at anything. */
@@ -190,25 +159,8 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   });
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title: 'Fieldseal', version: deps.version, description: 'API keys, audit log and key rotation.' },
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
-      security: [{ bearer: [] }],
-    },
-  });
-
-  app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
-  app.get('/readyz', { schema: { hide: true } }, async () => {
-    await service.store.runs.list(1); // Fails while the database does not answer.
-    return { status: 'ready' };
-  });
-  app.get('/openapi.json', { schema: { hide: true } }, async () => {
-    const api = app.swagger();
-    optionalBodies(api as OpenApiLike);
-    return api;
-  });
+  await describeApi(app, deps.version);
+  probes(app, service);
   await app.register(
     async (api) => {
       api.addHook('onRequest', async (request, reply) => {
