@@ -1,17 +1,12 @@
 /** An erasure: the subject's secret is nowhere any more, and everybody else's is where it was. */
-import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { decodeFernetKey, Fernet, isFieldsealError, SubjectRoot, subjectRootFile } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import type { SubjectRow } from '../../src/store/store.js';
 import { eraseSubject } from '../../src/usecases/erase-subject.js';
 import type { SubjectReach } from '../../src/usecases/subject-reach.js';
-import { ended } from '../ended.js';
 import { refusalOf, rejectionOf } from '../refusal.js';
-import { DATABASES, ON_SQLITE, type Subjects } from './with-subjects.js';
-
-const CHILD = fileURLToPath(new URL('erase-child.ts', import.meta.url));
+import { DATABASES, ON_SQLITE } from './with-subjects.js';
 
 /** How many of the rows open under one of the roots in the file. */
 function openable(rows: readonly SubjectRow[], rootPath: string): string[] {
@@ -219,55 +214,7 @@ describe.each(DATABASES)('on %s', (_name, withSubjects) => {
       const secrets = await subjects.secrets(...made);
       for (const id of made) expect(secrets[id]).toMatch(/^[0-9a-f]{64}$/);
     }));
-
-  it(
-    'killed at any of its steps leaves every other secret readable, and the same call finishes it',
-    { timeout: 240_000 },
-    () =>
-      withSubjects(async (subjects) => {
-        const ids = Array.from({ length: 40 }, (_, i) => String(i));
-        let expected = await subjects.create(...ids);
-        const steps: string[] = [];
-        for (let killAt = 1; killAt <= 9; killAt++) {
-          const victim = String(killAt);
-          steps.push(await killedErasure(subjects, victim, killAt));
-          const isCommitted = killAt >= 6;
-          const afterwards = { ...expected, ...(isCommitted && { [victim]: 'ERR_SUBJECT_ERASED' }) };
-          expect(await subjects.secrets(...ids)).toEqual(afterwards);
-
-          const report = await subjects.erase(victim);
-          expect(report.wasErased).toBe(isCommitted);
-          expected = { ...expected, [victim]: 'ERR_SUBJECT_ERASED' };
-          expect(await subjects.secrets(...ids)).toEqual(expected);
-          expect(subjects.roots()).toEqual([report.root]);
-          expect(subjects.files()).toEqual(['subject-root']);
-        }
-        const file = ['temporary file written', 'file replaced', 'old bytes overwritten'];
-        expect(steps).toEqual(['indexes cleared', ...file, 'wrapped again', 'committed', ...file]);
-        const audits = (await subjects.audits()).filter(({ action }) => action === 'subject_erased');
-        expect(audits.map(({ resourceId }) => resourceId).toSorted()).toEqual([
-          '1',
-          '2',
-          '3',
-          '4',
-          '5',
-          '6',
-          '7',
-          '8',
-          '9',
-        ]);
-      }),
-  );
 });
-
-/** Runs the child until it kills itself, and returns the step at which it did. */
-async function killedErasure({ target, schema, rootPath }: Subjects, subject: string, killAt: number): Promise<string> {
-  const args = JSON.stringify({ target, schema, rootPath, subject, killAt });
-  const child = spawn(process.execPath, ['--import', 'tsx', CHILD, args]);
-  const { stdout, stderr } = await ended(child);
-  expect({ signal: child.signalCode, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' });
-  return stdout;
-}
 
 describe('an erasure', () => {
   it('that cannot write the root file changes nothing', () =>

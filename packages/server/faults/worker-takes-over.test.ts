@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { databaseProvider, EncryptionService, openKeyring } from 'fieldseal';
 import { expect, it } from 'vitest';
-import { type PostgresProject, withPostgresProject } from '../with-postgres-database.ts';
-import { configText } from '../with-project.ts';
+import { type PostgresProject, withPostgresProject } from '../test/with-postgres-database.ts';
+import { configText } from '../test/with-project.ts';
 
 /** Three ranges. */
 const ROWS = 120_000;

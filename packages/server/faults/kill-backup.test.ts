@@ -5,9 +5,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { type Vault, withVault } from './with-vault.js';
+import { type Vault, withVault } from '../test/backup/with-vault.js';
 
-const CHILD = fileURLToPath(new URL('backup-child.ts', import.meta.url));
+const CHILD = fileURLToPath(new URL('../test/backup/backup-child.ts', import.meta.url));
 
 /** Bytes of the file `name` in whatever temporary folder holds one. */
 function draftBytes({ folder, path }: Vault, name: string): number {

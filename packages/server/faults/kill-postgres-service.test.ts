@@ -2,9 +2,9 @@ import { setTimeout } from 'node:timers/promises';
 import { databaseProvider, EncryptionService, openKeyring } from 'fieldseal';
 import pg from 'pg';
 import { expect, test } from 'vitest';
-import { configText } from '../with-project.ts';
-import { finishedRotation } from './rotation.ts';
-import { onPostgres, withService } from './with-service.ts';
+import { finishedRotation } from '../test/http/rotation.ts';
+import { onPostgres, withService } from '../test/http/with-service.ts';
+import { configText } from '../test/with-project.ts';
 
 const API = '/api/encryption';
 const ROWS = 20_000;

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { databaseProvider, EncryptionService, type Keyring, openKeyring } from 'fieldseal';
 import { expect, test } from 'vitest';
-import { type Project, withProject } from '../with-project.ts';
-import { CUSTOMERS_CONFIG, customersSql } from './customers.ts';
-import { rangesOfNewest, rotatedIn } from './ranges-of.ts';
+import { CUSTOMERS_CONFIG, customersSql } from '../test/sweep/customers.ts';
+import { rangesOfNewest, rotatedIn } from '../test/sweep/ranges-of.ts';
+import { type Project, withProject } from '../test/with-project.ts';
 
 const ROWS = 16_000;
 const RECORDS = ROWS + (ROWS * 9) / 10;
