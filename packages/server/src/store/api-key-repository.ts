@@ -1,6 +1,14 @@
 /** The API keys of the service. */
 import { FieldsealError } from 'fieldseal';
-import { type Expression, type ExpressionBuilder, type Kysely, type Selectable, type SqlBool, sql, type UpdateObject } from 'kysely';
+import {
+  type Expression,
+  type ExpressionBuilder,
+  type Kysely,
+  type Selectable,
+  type SqlBool,
+  sql,
+  type UpdateObject,
+} from 'kysely';
 import type { DatabaseClock } from './database-clock.js';
 import { inTransaction } from './in-transaction.js';
 import type { StoreSchema } from './schema.js';
@@ -103,7 +111,9 @@ export function apiKeyRepository(db: Db, dialect: Dialect, clock: DatabaseClock)
       ),
 
     disable: (id, by) =>
-      change(id, { disabled_at: clock.timestamp, disabled_by: by }, isUnrevoked, (row) => row('disabled_at', 'is', null)),
+      change(id, { disabled_at: clock.timestamp, disabled_by: by }, isUnrevoked, (row) =>
+        row('disabled_at', 'is', null),
+      ),
 
     enable: (id) =>
       change(id, { disabled_at: null, disabled_by: null }, isUnrevoked, (row) => row('disabled_at', 'is not', null)),
@@ -183,7 +193,9 @@ async function raise(tx: Db): Promise<void> {
     .insertInto('fieldseal_revisions')
     .values({ name: 'api_keys', revision: 1 })
     .onConflict((conflict) =>
-      conflict.column('name').doUpdateSet(({ eb, ref }) => ({ revision: eb(ref('fieldseal_revisions.revision'), '+', 1) })),
+      conflict
+        .column('name')
+        .doUpdateSet(({ eb, ref }) => ({ revision: eb(ref('fieldseal_revisions.revision'), '+', 1) })),
     )
     .execute();
 }

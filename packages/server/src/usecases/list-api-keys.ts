@@ -1,7 +1,13 @@
 /** The API keys that a caller may see. */
 import { assertScope, visibleOwner } from '../auth/principal.js';
-import { type ApiKeyView, apiKeyView } from './api-key-view.js';
+import { type ApiKeyFilter, type ApiKeyView, apiKeyView } from './api-key-view.js';
 import type { Actor, Service } from './service.js';
+
+/** Which keys, and which of them. */
+export interface ApiKeyPage extends ApiKeyFilter {
+  readonly limit: number;
+  readonly beforeId?: number;
+}
 
 /**
  * A page, newest first: the caller's own; for an admin everybody's, or one owner's.
@@ -10,7 +16,7 @@ import type { Actor, Service } from './service.js';
 export async function listApiKeys(
   { store }: Service,
   { principal }: Actor,
-  page: { readonly limit: number; readonly beforeId?: number },
+  page: ApiKeyPage,
   owner: string | null = null,
 ): Promise<ApiKeyView[]> {
   assertScope(principal, 'keys:read');
