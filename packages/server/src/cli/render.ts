@@ -194,7 +194,9 @@ export function renderApiKey(key: ApiKeyView): string {
     ['because', key.revokedReason],
     ['in place of', key.rerolledFrom === null ? null : `key ${key.rerolledFrom}`],
   ];
-  const told = lines.filter(([, value]) => value !== null).map(([name, value]) => `${name.padEnd(12)}${printable(value ?? '')}\n`);
+  const told = lines
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name.padEnd(12)}${printable(value ?? '')}\n`);
   return [renderApiKeys([key]), ...(told.length > 0 ? ['\n'] : []), ...told].join('');
 }
 
