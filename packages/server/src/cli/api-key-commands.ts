@@ -13,19 +13,23 @@ import type { ServiceCommands } from './service-commands.js';
 
 const LISTED_KEYS = 500;
 
-/** The limits on the command line; null for `none`. */
+/** Takes a limit off. */
+const NONE = 'none';
+type None = typeof NONE;
+
+/** The limits on the command line. */
 interface LimitFlags {
-  readonly allowedIps?: string[] | null;
-  readonly rateLimit?: number | null;
-  readonly rateWindow?: number | null;
-  readonly quota?: number | null;
-  readonly metadata?: Record<string, unknown> | null;
+  readonly allowedIps?: string[] | None;
+  readonly rateLimit?: number | None;
+  readonly rateWindow?: number | None;
+  readonly quota?: number | None;
+  readonly metadata?: Record<string, unknown> | None;
 }
 
 const orNone =
   <T>(parse: (text: string) => T) =>
-  (text: string): T | null =>
-    text === 'none' ? null : parse(text);
+  (text: string): T | None =>
+    text === NONE ? NONE : parse(text);
 
 function jsonObject(text: string): Record<string, unknown> {
   try {
@@ -47,12 +51,13 @@ function limitOptions(command: Command, said: string): Command {
 }
 
 function limitsOf({ allowedIps, rateLimit, rateWindow, quota, metadata }: LimitFlags): LimitsInput {
+  const orNull = <T>(value: T | None) => (value === NONE ? null : value);
   return {
-    ...(allowedIps !== undefined && { allowed_ips: allowedIps }),
-    ...(rateLimit !== undefined && { rate_limit: rateLimit }),
-    ...(rateWindow !== undefined && { rate_window_seconds: rateWindow }),
-    ...(quota !== undefined && { quota }),
-    ...(metadata !== undefined && { metadata }),
+    ...(allowedIps !== undefined && { allowed_ips: orNull(allowedIps) }),
+    ...(rateLimit !== undefined && { rate_limit: orNull(rateLimit) }),
+    ...(rateWindow !== undefined && { rate_window_seconds: orNull(rateWindow) }),
+    ...(quota !== undefined && { quota: orNull(quota) }),
+    ...(metadata !== undefined && { metadata: orNull(metadata) }),
   };
 }
 
