@@ -11,13 +11,14 @@ import { issueApiKey } from './issue-api-key.js';
 import { type Actor, auditRow, OPERATOR_ACTOR, type Service } from './service.js';
 
 export const DAY_MS = 86_400_000;
-/** Ten years. */
+/** Ten years: the longest that a key lives. */
 export const MAX_DAYS = 3650;
 const MAX_SCOPES = 100;
 
 /** One scope: words of letters, digits, `_`, `-`, `.` and `*`, joined by colons. */
 const SCOPE = '[A-Za-z0-9_.*-]+(?::[A-Za-z0-9_.*-]+)*';
 
+/** The name of a key: 1 to 255 characters, one of them no white space, none of them a control character. */
 export const ApiKeyName = Type.String({
   minLength: 1,
   maxLength: 255,
