@@ -76,6 +76,9 @@ export const ERROR_CODES = {
   ERR_RUN_OVER: 'The run is over.',
   ERR_ROOT_CHANGE_UNFINISHED: 'The keyring is wrapped under two root keys until their change is finalized.',
   ERR_SCHEDULE_NOT_FOUND: 'There is no schedule of that id.',
+  ERR_API_KEY_STATE: 'The API key is in a state that does not allow this.',
+  ERR_API_KEY_TAMPERED: 'The row of the API key was changed by someone without the keyring.',
+  ERR_IDEMPOTENCY_MISMATCH: 'The Idempotency-Key came with another request before.',
   ERR_INTERNAL: 'A fault of Fieldseal itself.',
 } as const;
 

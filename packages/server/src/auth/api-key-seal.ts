@@ -14,6 +14,7 @@ export class ApiKeySeal {
   readonly #row: KeyedHash;
   /** Of rows with limits. Rows without any keep the MAC that they had before there were limits. */
   readonly #limitedRow: KeyedHash;
+  readonly #request: KeyedHash;
 
   /** The seal of a ring; null when it has no API-key-hash key yet. */
   static of(ring: KeyringSnapshot): ApiKeySeal | null {
@@ -25,6 +26,7 @@ export class ApiKeySeal {
     this.#hash = new KeyedHash(secret, 'api-key/1');
     this.#row = new KeyedHash(secret, 'api-key-row/1');
     this.#limitedRow = new KeyedHash(secret, 'api-key-row/2');
+    this.#request = new KeyedHash(secret, 'api-key-request/1');
   }
 
   hashKey(key: string): string {
@@ -44,6 +46,16 @@ export class ApiKeySeal {
   isIntact(row: ApiKeyRow): boolean {
     if (row.keyHash === null || row.rowMac === null) return false;
     return this.#rowHash(row).matches(row.rowMac, ...rowParts(row, row.keyHash));
+  }
+
+  /** What is kept of a request, to know it again. */
+  hashRequest(parts: readonly string[]): string {
+    return this.#request.hash(...parts);
+  }
+
+  /** Constant time. */
+  isRequest(requestHash: string, parts: readonly string[]): boolean {
+    return this.#request.matches(requestHash, ...parts);
   }
 
   #rowHash(fields: SealedFields): KeyedHash {

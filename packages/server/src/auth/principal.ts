@@ -48,6 +48,14 @@ export function assertMayGrant({ kind, isAdmin, scopes: own }: Principal, grante
   if (refused.length > 0) throw forbidden(`You cannot grant ${refused.join(', ')}.`);
 }
 
+/**
+ * An API key changes other keys, never the one that it is: it could take its own limits off.
+ * @throws FieldsealError `ERR_FORBIDDEN`
+ */
+export function assertNotItself({ apiKeyId }: Principal, id: number): void {
+  if (apiKeyId === id) throw forbidden('An API key cannot change itself; use a token, or another key.');
+}
+
 /** Whose rows the caller sees: its subject's own, or (null) everybody's. */
 export function visibleOwner({ isAdmin, subject }: Principal): string | null {
   return isAdmin ? null : subject;

@@ -1,6 +1,6 @@
 /** Results as text for people. */
 
-import type { ApiKeyView } from '../usecases/api-key-view.js';
+import { type ApiKeyView, apiKeyState } from '../usecases/api-key-view.js';
 import type { BackupReport } from '../usecases/create-backup.js';
 import type { SweepReport } from '../usecases/drive-run.js';
 import { FAILURE_REASONS } from '../usecases/failure-reasons.js';
@@ -156,27 +156,48 @@ export function renderKeyring({ id, generation, keys, roots, readers }: KeyringV
   ].join('');
 }
 
+/** Texts that came over HTTP: what would steer the operator's terminal is left out. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?');
+}
+
 /** `api-keys list`. */
 export function renderApiKeys(keys: readonly ApiKeyView[]): string {
   if (keys.length === 0) return 'No API keys yet.\n';
-  const state = (key: ApiKeyView) => {
-    if (key.revokedAt !== null) return 'revoked';
-    return key.expiresAt !== null && Date.parse(key.expiresAt) <= Date.now() ? 'expired' : 'active';
-  };
   return table(
     ['id', 'user', 'name', 'prefix', 'state', 'scopes', 'created', 'expires', 'last used'],
     keys.map((key) => [
       String(key.id),
       key.userId,
-      key.name,
+      printable(key.name),
       key.prefix,
-      state(key),
+      apiKeyState(key, Date.now()),
       key.scopes.join(' '),
       key.createdAt,
       key.expiresAt ?? '',
       key.lastUsedAt ?? 'never',
     ]),
   );
+}
+
+/** `api-keys show` and `update`. */
+export function renderApiKey(key: ApiKeyView): string {
+  const rate = key.rateLimit === null ? null : `${formatCount(key.rateLimit)} in ${key.rateWindowSeconds} s`;
+  const by = (at: string | null, who: string | null) => (at === null ? null : `${at} by ${who ?? '?'}`);
+  const lines: readonly (readonly [string, string | null])[] = [
+    ['used from', key.allowedIps?.join(' ') ?? null],
+    ['rate limit', rate],
+    ['quota', key.quota === null ? null : formatCount(key.quota)],
+    ['metadata', key.metadata],
+    ['disabled', by(key.disabledAt, key.disabledBy)],
+    ['revoked', by(key.revokedAt, key.revokedBy)],
+    ['because', key.revokedReason],
+    ['in place of', key.rerolledFrom === null ? null : `key ${key.rerolledFrom}`],
+  ];
+  const told = lines
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name.padEnd(12)}${printable(value ?? '')}\n`);
+  return [renderApiKeys([key]), ...(told.length > 0 ? ['\n'] : []), ...told].join('');
 }
 
 /** `backup create`, `verify` and `restore`. */

@@ -23,6 +23,17 @@ export function fieldsealTables(schemaName = 'fieldseal') {
       revokedAt: time('revoked_at'),
       revokedBy: text('revoked_by'),
       revokedReason: text('revoked_reason'),
+      /** Not null: out of use for now. */
+      disabledAt: time('disabled_at'),
+      disabledBy: text('disabled_by'),
+      /** Comma-separated. */
+      allowedIps: text('allowed_ips'),
+      rateLimit: number('rate_limit'),
+      rateWindowSeconds: number('rate_window_seconds'),
+      quota: number('quota'),
+      /** JSON text. */
+      metadata: text('metadata'),
+      rerolledFrom: number('rerolled_from'),
     }),
     /** The audit log. */
     auditLogs: schema.table('audit_logs', {

@@ -16,6 +16,17 @@ export const apiKeys = sqliteTable('api_keys', {
   revokedAt: text('revoked_at'),
   revokedBy: text('revoked_by'),
   revokedReason: text('revoked_reason'),
+  /** Not null: out of use for now. */
+  disabledAt: text('disabled_at'),
+  disabledBy: text('disabled_by'),
+  /** Comma-separated. */
+  allowedIps: text('allowed_ips'),
+  rateLimit: integer('rate_limit'),
+  rateWindowSeconds: integer('rate_window_seconds'),
+  quota: integer('quota'),
+  /** JSON text. */
+  metadata: text('metadata'),
+  rerolledFrom: integer('rerolled_from'),
 });
 export type ApiKey = typeof apiKeys.$inferSelect;
 

@@ -1,9 +1,11 @@
 /** The spellings of the guide's contract: snake_case, whole seconds with `Z`, numbers where ids are numbers. */
 
 import Type from 'typebox';
-import type { ApiKeyView } from '../usecases/api-key-view.js';
+import { metadataOf } from '../usecases/api-key-limits.js';
+import { API_KEY_STATES, type ApiKeyView, apiKeyState } from '../usecases/api-key-view.js';
 import type { AuditRow } from '../usecases/list-audit-logs.js';
 import type { RunView } from '../usecases/list-runs.js';
+import type { RerolledApiKey } from '../usecases/reroll-api-key.js';
 
 const Time = Type.String({ format: 'date-time', description: 'RFC 3339, UTC' });
 const OptionalTime = Type.Union([Time, Type.Null()]);
@@ -34,6 +36,40 @@ export const CreatedApiKeySchema = Type.Object(
   { title: 'CreatedApiKey' },
 );
 
+const OptionalCount = Type.Union([Type.Integer(), Type.Null()]);
+const apiKeyDetailFields = {
+  ...apiKeyFields,
+  last_used_at: OptionalTime,
+  user_id: Identity,
+  state: Type.Enum(API_KEY_STATES, { description: 'A key that is disabled or revoked is that, expired or not.' }),
+  allowed_ips: Type.Union([Type.Array(Type.String()), Type.Null()], { description: 'Null: from everywhere.' }),
+  rate_limit: OptionalCount,
+  rate_window_seconds: OptionalCount,
+  quota: OptionalCount,
+  metadata: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()]),
+  disabled_at: OptionalTime,
+  disabled_by: Identity,
+  revoked_at: OptionalTime,
+  revoked_by: Identity,
+  revoked_reason: Type.Union([Type.String(), Type.Null()]),
+  rerolled_from: Type.Union([Type.Integer(), Type.Null()], { description: 'The key that this took the place of.' }),
+};
+export const ApiKeyDetailsSchema = Type.Object(apiKeyDetailFields, { title: 'ApiKeyDetails' });
+
+const PREVIOUS_END = { previous_expires_at: OptionalTime };
+export const RerolledApiKeySchema = Type.Object(
+  { ...apiKeyDetailFields, ...PREVIOUS_END, key: Type.String({ description: 'Shown this once.' }) },
+  { title: 'RerolledApiKey' },
+);
+
+/** In the answers to retries the key is null: it was shown once. */
+const NoKey = Type.Null({ description: 'It was shown in the first answer.' });
+export const ReplayedApiKeySchema = Type.Object({ ...apiKeyFields, key: NoKey }, { title: 'ReplayedApiKey' });
+export const ReplayedRerollSchema = Type.Object(
+  { ...apiKeyDetailFields, ...PREVIOUS_END, key: NoKey },
+  { title: 'ReplayedReroll' },
+);
+
 /** The fields that a new key and a listed one share. */
 export function apiKeyBody(view: ApiKeyView) {
   return {
@@ -42,13 +78,38 @@ export function apiKeyBody(view: ApiKeyView) {
     prefix: view.prefix,
     created_at: time(view.createdAt),
     expires_at: view.expiresAt && time(view.expiresAt),
-    is_active: view.isActive && view.revokedAt === null,
+    is_active: view.isActive && view.revokedAt === null && view.disabledAt === null,
     scopes: [...view.scopes],
   };
 }
 
 export function listedApiKeyBody(view: ApiKeyView) {
   return { ...apiKeyBody(view), last_used_at: view.lastUsedAt && time(view.lastUsedAt) };
+}
+
+/** All that is known of a key. */
+export function apiKeyDetailsBody(view: ApiKeyView) {
+  return {
+    ...listedApiKeyBody(view),
+    user_id: identity(view.userId),
+    state: apiKeyState(view, Date.now()),
+    allowed_ips: view.allowedIps && [...view.allowedIps],
+    rate_limit: view.rateLimit,
+    rate_window_seconds: view.rateWindowSeconds,
+    quota: view.quota,
+    metadata: metadataOf(view),
+    disabled_at: view.disabledAt && time(view.disabledAt),
+    disabled_by: identity(view.disabledBy),
+    revoked_at: view.revokedAt && time(view.revokedAt),
+    revoked_by: identity(view.revokedBy),
+    revoked_reason: view.revokedReason,
+    rerolled_from: view.rerolledFrom,
+  };
+}
+
+export function rerolledApiKeyBody(view: RerolledApiKey) {
+  const { previousExpiresAt } = view;
+  return { ...apiKeyDetailsBody(view), previous_expires_at: previousExpiresAt && time(previousExpiresAt) };
 }
 
 export const RevokedSchema = Type.Object(

@@ -1,44 +1,88 @@
 /** The API keys of the service. */
 import { FieldsealError } from 'fieldseal';
-import { type Kysely, type Selectable, sql } from 'kysely';
+import {
+  type Expression,
+  type ExpressionBuilder,
+  type Kysely,
+  type Selectable,
+  type SqlBool,
+  sql,
+  type UpdateObject,
+} from 'kysely';
 import type { DatabaseClock } from './database-clock.js';
+import { inTransaction } from './in-transaction.js';
 import type { StoreSchema } from './schema.js';
-import type { ApiKeyRepository, ApiKeyRow } from './store.js';
+import type { ApiKeyFilter, ApiKeyRepository, ApiKeyRow, Dialect } from './store.js';
 import { storedTime } from './stored-time.js';
 
-export function apiKeyRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): ApiKeyRepository {
-  const keys = () => db.selectFrom('api_keys').selectAll();
-  return {
-    async insert(row) {
-      const inserted = await db
-        .insertInto('api_keys')
-        .values({
-          user_id: row.userId,
-          name: row.name,
-          prefix: row.prefix,
-          key_hash: row.keyHash,
-          row_mac: row.rowMac,
-          encrypted_key: row.encryptedKey,
-          scopes: joinScopes(row.scopes),
-          created_at: storedTime(row.createdAt),
-          expires_at: row.expiresAt === null ? null : storedTime(row.expiresAt),
-          allowed_ips: row.allowedIps?.join(',') ?? null,
-          rate_limit: row.rateLimit,
-          rate_window_seconds: row.rateWindowSeconds,
-          quota: row.quota,
-          metadata: row.metadata,
-          rerolled_from: row.rerolledFrom,
-        })
-        // An error would end the caller's transaction on PostgreSQL, and another prefix could not be tried in it.
-        .onConflict((conflict) => conflict.column('prefix').doNothing())
+type Db = Kysely<StoreSchema>;
+type KeyColumns = ExpressionBuilder<StoreSchema, 'api_keys'>;
+
+export function apiKeyRepository(db: Db, dialect: Dialect, clock: DatabaseClock): ApiKeyRepository {
+  const keys = (on: Db = db) => on.selectFrom('api_keys').selectAll();
+  // On SQLite a transaction holds the lock of the whole file from its beginning.
+  const locked = () => (dialect === 'postgres' ? keys().forUpdate() : keys());
+
+  /** Changes the row, if it is as `guard` says, and raises the revision; both or neither. */
+  function change(
+    id: number,
+    set: UpdateObject<StoreSchema, 'api_keys'>,
+    ...guard: readonly ((row: KeyColumns) => Expression<SqlBool>)[]
+  ): Promise<ApiKeyRow | null> {
+    return inTransaction(db, async (tx) => {
+      const changed = await tx
+        .updateTable('api_keys')
+        .set(set)
+        .where('id', '=', id)
+        .where((row) => row.and(guard.map((condition) => condition(row))))
         .returningAll()
         .executeTakeFirst();
-      if (inserted) return toApiKeyRow(inserted);
-      throw new FieldsealError('ERR_API_KEY_PREFIX_TAKEN', 'Another API key has this prefix; try again.');
-    },
+      if (!changed) return null;
+      await raise(tx);
+      return toApiKeyRow(changed);
+    });
+  }
+
+  return {
+    insert: (row) =>
+      inTransaction(db, async (tx) => {
+        const inserted = await tx
+          .insertInto('api_keys')
+          .values({
+            user_id: row.userId,
+            name: row.name,
+            prefix: row.prefix,
+            key_hash: row.keyHash,
+            row_mac: row.rowMac,
+            encrypted_key: row.encryptedKey,
+            scopes: joinScopes(row.scopes),
+            created_at: storedTime(row.createdAt),
+            expires_at: row.expiresAt === null ? null : storedTime(row.expiresAt),
+            allowed_ips: row.allowedIps?.join(',') ?? null,
+            rate_limit: row.rateLimit,
+            rate_window_seconds: row.rateWindowSeconds,
+            quota: row.quota,
+            metadata: row.metadata,
+            rerolled_from: row.rerolledFrom,
+          })
+          // An error would end the caller's transaction on PostgreSQL, and another prefix could not be tried in it.
+          .onConflict((conflict) => conflict.column('prefix').doNothing())
+          .returningAll()
+          .executeTakeFirst();
+        if (!inserted) {
+          throw new FieldsealError('ERR_API_KEY_PREFIX_TAKEN', 'Another API key has this prefix; try again.');
+        }
+        await raise(tx);
+        return toApiKeyRow(inserted);
+      }),
 
     async get(id) {
       const row = await keys().where('id', '=', id).executeTakeFirst();
+      return row ? toApiKeyRow(row) : null;
+    },
+
+    async lock(id) {
+      const row = await locked().where('id', '=', id).executeTakeFirst();
       return row ? toApiKeyRow(row) : null;
     },
 
@@ -47,43 +91,80 @@ export function apiKeyRepository(db: Kysely<StoreSchema>, clock: DatabaseClock):
       return row ? toApiKeyRow(row) : null;
     },
 
-    async list({ userId, limit, beforeId }) {
-      let query = keys().orderBy('id', 'desc').limit(limit);
+    async findSuccessor(id) {
+      const row = await keys().where('rerolled_from', '=', id).executeTakeFirst();
+      return row ? toApiKeyRow(row) : null;
+    },
+
+    async list({ userId, limit, beforeId, ...filter }) {
+      let query = keys().where(matches(filter, clock)).orderBy('id', 'desc').limit(limit);
       if (userId !== null) query = query.where('user_id', '=', userId);
       if (beforeId !== undefined) query = query.where('id', '<', beforeId);
       return (await query.execute()).map(toApiKeyRow);
     },
 
-    async revoke(id, { by, reason }) {
-      const revoked = await db
-        .updateTable('api_keys')
-        .set({
-          is_active: sql<boolean>`false`,
-          revoked_at: clock.timestamp,
-          revoked_by: by,
-          revoked_reason: reason,
-        })
-        .where('id', '=', id)
-        .where(sql<boolean>`is_active = true`)
-        .returningAll()
-        .executeTakeFirst();
-      return revoked ? toApiKeyRow(revoked) : null;
+    revoke: (id, { by, reason }) =>
+      change(
+        id,
+        { is_active: sql<boolean>`false`, revoked_at: clock.timestamp, revoked_by: by, revoked_reason: reason },
+        () => sql<boolean>`is_active = true`,
+      ),
+
+    disable: (id, by) =>
+      change(id, { disabled_at: clock.timestamp, disabled_by: by }, isUnrevoked, (row) =>
+        row('disabled_at', 'is', null),
+      ),
+
+    enable: (id) =>
+      change(id, { disabled_at: null, disabled_by: null }, isUnrevoked, (row) => row('disabled_at', 'is not', null)),
+
+    update: (id, expectedMac, { name, rowMac, allowedIps, rateLimit, rateWindowSeconds, quota, metadata }) =>
+      change(
+        id,
+        {
+          name,
+          row_mac: rowMac,
+          allowed_ips: allowedIps?.join(',') ?? null,
+          rate_limit: rateLimit,
+          rate_window_seconds: rateWindowSeconds,
+          quota,
+          metadata,
+        },
+        isUnrevoked,
+        (row) => row('row_mac', '=', expectedMac),
+      ),
+
+    setExpiry: (id, expectedMac, { expiresAt, rowMac }) =>
+      change(id, { expires_at: storedTime(expiresAt), row_mac: rowMac }, isUnrevoked, (row) =>
+        row('row_mac', '=', expectedMac),
+      ),
+
+    async moveQuota(fromId, toId, quota) {
+      // Whoever counts a use of the old key at this moment comes before, or finds it used up.
+      const { quota_used: used } = await db
+        .insertInto('api_key_usage')
+        .values({ key_id: fromId })
+        .onConflict((conflict) =>
+          conflict.column('key_id').doUpdateSet((row) => ({ quota_used: row.ref('api_key_usage.quota_used') })),
+        )
+        .returning('quota_used')
+        .executeTakeFirstOrThrow();
+      await db
+        .updateTable('api_key_usage')
+        .set({ quota_used: Math.max(used, quota) })
+        .where('key_id', '=', fromId)
+        .execute();
+      await db.insertInto('api_key_usage').values({ key_id: toId, quota_used: used }).execute();
     },
 
     async setHash(id, { keyHash, rowMac }) {
-      const hashed = await db
-        .updateTable('api_keys')
-        .set({ key_hash: keyHash, row_mac: rowMac })
-        .where('id', '=', id)
-        .where('key_hash', 'is', null)
-        .returning('id')
-        .executeTakeFirst();
-      return hashed !== undefined;
+      const hashed = await change(id, { key_hash: keyHash, row_mac: rowMac }, (row) => row('key_hash', 'is', null));
+      return hashed !== null;
     },
 
-    async listUnhashed(limit) {
-      const rows = await keys().where('key_hash', 'is', null).orderBy('id').limit(limit).execute();
-      return rows.map(toApiKeyRow);
+    async listUnhashed(limit, lock) {
+      const query = lock ? locked() : keys();
+      return (await query.where('key_hash', 'is', null).orderBy('id').limit(limit).execute()).map(toApiKeyRow);
     },
 
     async touch(id) {
@@ -94,6 +175,52 @@ export function apiKeyRepository(db: Kysely<StoreSchema>, clock: DatabaseClock):
         .where(sql<boolean>`(last_used_at is null or last_used_at < ${clock.timestamp})`)
         .execute();
     },
+
+    async revision() {
+      const row = await db
+        .selectFrom('fieldseal_revisions')
+        .select('revision')
+        .where('name', '=', 'api_keys')
+        .executeTakeFirst();
+      return row?.revision ?? 0;
+    },
+  };
+}
+
+/** Tells other processes that what they remember of keys may be old. */
+async function raise(tx: Db): Promise<void> {
+  await tx
+    .insertInto('fieldseal_revisions')
+    .values({ name: 'api_keys', revision: 1 })
+    .onConflict((conflict) =>
+      conflict
+        .column('name')
+        .doUpdateSet(({ eb, ref }) => ({ revision: eb(ref('fieldseal_revisions.revision'), '+', 1) })),
+    )
+    .execute();
+}
+
+const isUnrevoked = (row: KeyColumns) => row.and([row('revoked_at', 'is', null), sql<boolean>`is_active = true`]);
+
+/** The condition of a filter; an empty one lets every row through. */
+function matches({ state, prefix, expiresBefore, expiresAfter }: ApiKeyFilter, clock: DatabaseClock) {
+  return (row: KeyColumns) => {
+    const isDisabled = row('disabled_at', 'is not', null);
+    const isExpired = row.and([row('expires_at', 'is not', null), row('expires_at', '<=', clock.timestamp)]);
+    const inState = {
+      revoked: () => row.not(isUnrevoked(row)),
+      disabled: () => row.and([isUnrevoked(row), isDisabled]),
+      expired: () => row.and([isUnrevoked(row), row.not(isDisabled), isExpired]),
+      active: () => row.and([isUnrevoked(row), row.not(isDisabled), row.not(isExpired)]),
+    };
+    return row.and([
+      ...(state === undefined ? [] : [inState[state]()]),
+      ...(prefix === undefined ? [] : [row('prefix', '=', prefix)]),
+      ...(expiresBefore === undefined ? [] : [row('expires_at', '<', storedTime(expiresBefore))]),
+      ...(expiresAfter === undefined
+        ? []
+        : [row.or([row('expires_at', 'is', null), row('expires_at', '>=', storedTime(expiresAfter))])]),
+    ]);
   };
 }
 

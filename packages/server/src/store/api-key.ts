@@ -50,29 +50,73 @@ export const NO_LIMITS: ApiKeyLimits = {
   metadata: null,
 };
 
+/** What a key can be to those who use it. A key that is disabled or revoked is that, expired or not. */
+export const API_KEY_STATES = ['active', 'disabled', 'revoked', 'expired'] as const;
+export type ApiKeyState = (typeof API_KEY_STATES)[number];
+
+/** Which keys; what is left out does not restrict. */
+export interface ApiKeyFilter {
+  /** By the database's clock. */
+  readonly state?: ApiKeyState;
+  /** The whole prefix. */
+  readonly prefix?: string;
+  /** Exclusive, RFC 3339; keys without an end are before nothing. */
+  readonly expiresBefore?: string;
+  /** Inclusive, RFC 3339; keys without an end are after everything. */
+  readonly expiresAfter?: string;
+}
+
+/** What may be changed of a key that is issued. */
+export type ApiKeyChange = Pick<ApiKeyRow, 'name' | 'rowMac'> & ApiKeyLimits;
+
 /** What a new key needs; the store adds the id. */
 export type NewApiKeyRow = Omit<
   ApiKeyRow,
   'id' | 'lastUsedAt' | 'isActive' | 'revokedAt' | 'revokedBy' | 'revokedReason' | 'disabledAt' | 'disabledBy'
 >;
 
+/**
+ * Every change that other processes must see raises the revision in the same transaction: as its last statement, since on
+ * PostgreSQL writers then wait for each other until they commit.
+ */
 export interface ApiKeyRepository {
   /** @throws FieldsealError `ERR_API_KEY_PREFIX_TAKEN` when the prefix exists already; draw another */
   insert(row: NewApiKeyRow): Promise<ApiKeyRow>;
   get(id: number): Promise<ApiKeyRow | null>;
+  /** The same, and nobody else changes the row until the transaction has ended. */
+  lock(id: number): Promise<ApiKeyRow | null>;
   findByPrefix(prefix: string): Promise<ApiKeyRow | null>;
+  /** The key that took the place of this one. */
+  findSuccessor(id: number): Promise<ApiKeyRow | null>;
   /** Newest first, of one owner or (null) of all; `beforeId` continues behind the last row of the page before. */
-  list(options: {
-    readonly userId: string | null;
-    readonly limit: number;
-    readonly beforeId?: number;
-  }): Promise<ApiKeyRow[]>;
+  list(
+    options: { readonly userId: string | null; readonly limit: number; readonly beforeId?: number } & ApiKeyFilter,
+  ): Promise<ApiKeyRow[]>;
   /** Revokes an unrevoked key and returns its row; null when it is revoked already or absent. One statement. */
   revoke(id: number, change: { readonly by: string; readonly reason: string | null }): Promise<ApiKeyRow | null>;
+  /** Puts an unrevoked key out of use, and returns its row; null when it is disabled or revoked already, or absent. */
+  disable(id: number, by: string): Promise<ApiKeyRow | null>;
+  /** Takes it into use again; null when it is not disabled, or revoked, or absent. */
+  enable(id: number): Promise<ApiKeyRow | null>;
+  /** Changes an unrevoked key whose MAC is still `expectedMac`; null (and nothing written) for any other. */
+  update(id: number, expectedMac: string, change: ApiKeyChange): Promise<ApiKeyRow | null>;
+  /** Gives an unrevoked key whose MAC is still `expectedMac` another end; null (and nothing written) for any other. */
+  setExpiry(
+    id: number,
+    expectedMac: string,
+    change: { readonly expiresAt: string; readonly rowMac: string },
+  ): Promise<ApiKeyRow | null>;
+  /**
+   * Lets key `toId`, which is new, go on counting where `fromId` stands, and uses up what that has left of its `quota`, so
+   * that both together never have more. Only in a transaction.
+   */
+  moveQuota(fromId: number, toId: number, quota: number): Promise<void>;
   /** Sets hash and MAC of a row that has no hash yet; false when it has. */
   setHash(id: number, hash: { readonly keyHash: string; readonly rowMac: string }): Promise<boolean>;
-  /** Rows without a hash, oldest first. */
-  listUnhashed(limit: number): Promise<ApiKeyRow[]>;
+  /** Rows without a hash, oldest first; with `lock`, nobody else changes them until the transaction has ended. */
+  listUnhashed(limit: number, lock?: 'lock'): Promise<ApiKeyRow[]>;
   /** Moves `last_used_at` forward to now by the database's clock; never back. */
   touch(id: number): Promise<void>;
+  /** Grows with each change of any key but `last_used_at`: whoever remembers keys asks whether it still is the same. */
+  revision(): Promise<number>;
 }

@@ -257,4 +257,15 @@ export const MIGRATIONS: readonly Migration[] = [
       ];
     },
   },
+  {
+    version: 7,
+    creates: [],
+    statements(_dialect, qualify) {
+      return [
+        // A key has one successor, whatever races; NULLs do not count as equal.
+        `create unique index fieldseal_api_keys_rerolled on ${qualify('api_keys')} (rerolled_from)`,
+        `create index fieldseal_idempotency_keys_created on ${qualify('fieldseal_idempotency_keys')} (created_at)`,
+      ];
+    },
+  },
 ];

@@ -4,6 +4,7 @@ import { apiKeyRepository } from './api-key-repository.js';
 import { auditRepository } from './audit-repository.js';
 import { DATABASE_CLOCKS } from './database-clock.js';
 import { type DatabaseTarget, databaseName } from './database-url.js';
+import { idempotencyRepository } from './idempotency-repository.js';
 import { keyringRepository } from './keyring-repository.js';
 import { migrate } from './migrate.js';
 import { openSqlite } from './open-sqlite.js';
@@ -102,7 +103,8 @@ function repositories(db: Kysely<StoreSchema>, place: StorePlace): StoreTransact
     ranges: rangeRepository(db, place.dialect, clock),
     schedules: scheduleRepository(db, clock),
     audit: auditRepository(db, clock),
-    apiKeys: apiKeyRepository(db, clock),
+    apiKeys: apiKeyRepository(db, place.dialect, clock),
+    idempotency: idempotencyRepository(db, place.dialect),
     subjects: subjectKeyRepository(db, place, clock),
   };
 }

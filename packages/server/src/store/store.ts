@@ -2,10 +2,12 @@
 import type { StoredKeyring, SubjectName, SubjectProvider, SubjectState, WrappedSubject } from 'fieldseal';
 import type { ApiKeyRepository } from './api-key.js';
 import type { AuditRepository } from './audit.js';
+import type { IdempotencyRepository } from './idempotency.js';
 import type { ScheduleRepository } from './schedule.js';
 
 export * from './api-key.js';
 export * from './audit.js';
+export * from './idempotency.js';
 
 /** Which database a store or a sweep talks to. */
 export type Dialect = 'sqlite' | 'postgres';
@@ -270,6 +272,7 @@ export interface StoreTransaction {
   readonly schedules: ScheduleRepository;
   readonly audit: AuditRepository;
   readonly apiKeys: ApiKeyRepository;
+  readonly idempotency: IdempotencyRepository;
   readonly subjects: SubjectKeyRepository;
 }
 

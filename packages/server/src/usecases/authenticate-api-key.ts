@@ -18,7 +18,7 @@ export async function authenticateApiKey({ store, seal }: Service, text: string)
   const row = await store.apiKeys.findByPrefix(presented.prefix);
   if (!row || !seal.isKey(row, text) || !seal.isIntact(row)) throw refused();
   // A wrong checksum is a typing mistake, unless the hash says that the Python original issued just this key.
-  if (!row.isActive || row.revokedAt !== null) throw refused();
+  if (!row.isActive || row.revokedAt !== null || row.disabledAt !== null) throw refused();
   if (row.expiresAt !== null && Date.parse(row.expiresAt) <= Date.now()) throw refused();
   // A time that cannot be written down is no reason to refuse a valid key.
   await store.apiKeys.touch(row.id).catch(() => {});

@@ -1,8 +1,9 @@
 /** Revoking an API key. Its row stays: who, when and why. */
 import { FieldsealError } from 'fieldseal';
 import Type, { type Static } from 'typebox';
-import { assertScope, visibleOwner } from '../auth/principal.js';
+import { assertScope } from '../auth/principal.js';
 import { type ApiKeyView, apiKeyView } from './api-key-view.js';
+import { findApiKey } from './find-api-key.js';
 import { assertInput } from './input.js';
 import { type Actor, auditRow, type Service } from './service.js';
 
@@ -31,10 +32,7 @@ export async function revokeApiKey(
   const { principal } = actor;
   assertScope(principal, 'keys:write');
   return store.transaction(async (tx) => {
-    const owner = visibleOwner(principal);
-    const row = await tx.apiKeys.get(id);
-    if (!row || (owner !== null && row.userId !== owner))
-      throw new FieldsealError('ERR_NOT_FOUND', 'There is no such API key.');
+    const row = await findApiKey(tx, principal, id);
     const reason = input.reason ?? null;
     const revoked = await tx.apiKeys.revoke(id, { by: principal.subject, reason });
     if (!revoked) throw new FieldsealError('ERR_API_KEY_REVOKED', 'The API key is revoked already.');

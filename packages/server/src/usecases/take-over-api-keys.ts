@@ -52,7 +52,8 @@ export async function takeOverApiKeys(service: Service, dryRun: boolean, actor: 
 
 async function allUnhashed(tx: StoreTransaction): Promise<ApiKeyRow[]> {
   for (let limit = BATCH; ; limit *= 2) {
-    const rows = await tx.apiKeys.listUnhashed(limit);
+    // All of them before the first change: who changes a key raises the revision afterwards, never before.
+    const rows = await tx.apiKeys.listUnhashed(limit, 'lock');
     if (rows.length < limit) return rows;
   }
 }

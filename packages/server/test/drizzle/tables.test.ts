@@ -16,7 +16,14 @@ async function fill(url: string, schema: string): Promise<void> {
   const { service } = await openService(store, takeEnvironmentKeys({ ENCRYPTION_KEY: Fernet.generateKey() }));
   await createApiKey(
     service,
-    { name: 'Integration Key', expires_in_days: 90, scopes: 'read:projects,write:sns,delete:keys' },
+    {
+      name: 'Integration Key',
+      expires_in_days: 90,
+      scopes: 'read:projects,write:sns,delete:keys',
+      allowed_ips: ['10.0.0.0/8', '::1'],
+      quota: 5,
+      metadata: { a: 1 },
+    },
     '42',
   );
   await recordAudit(service, {
@@ -35,6 +42,12 @@ const KEY = {
   scopes: 'read:projects,write:sns,delete:keys',
   isActive: true,
   revokedAt: null,
+  disabledAt: null,
+  allowedIps: '10.0.0.0/8,::1',
+  rateLimit: null,
+  quota: 5,
+  metadata: '{"a":1}',
+  rerolledFrom: null,
 };
 const ACTIONS = ['keyring_created', 'api_key_created', 'sensitive_field_accessed'];
 

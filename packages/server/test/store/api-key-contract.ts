@@ -113,6 +113,53 @@ export function apiKeyContract(name: string, withStore: WithStore): void {
         expect((await first.apiKeys.get(id))?.revokedBy).toBe('1');
       }));
 
+    it('is changed only as it was read, and not once it is revoked', () =>
+      withOneStore(withStore, async ({ apiKeys }) => {
+        const { id } = await apiKeys.insert(KEY);
+        const change = { ...NO_LIMITS, name: 'b', quota: 7, rowMac: 'ef' };
+        expect(await apiKeys.update(id, 'other', change)).toBeNull();
+        expect(await apiKeys.update(99, KEY.rowMac as string, change)).toBeNull();
+        const revision = await apiKeys.revision();
+        expect(await apiKeys.update(id, KEY.rowMac as string, change)).toEqual(await apiKeys.get(id));
+        expect(await apiKeys.lock(id)).toMatchObject({ ...change, scopes: KEY.scopes, expiresAt: KEY.expiresAt });
+        const end = { expiresAt: '2026-03-01T12:00:00+02:00', rowMac: '01' };
+        expect(await apiKeys.setExpiry(id, KEY.rowMac as string, end)).toBeNull();
+        expect(await apiKeys.setExpiry(id, 'ef', end)).toMatchObject({
+          expiresAt: '2026-03-01T10:00:00.000Z',
+          rowMac: '01',
+        });
+        expect(await apiKeys.revision()).toBe(revision + 2);
+        await apiKeys.revoke(id, { by: '1', reason: null });
+        expect(await apiKeys.update(id, '01', change)).toBeNull();
+        expect(await apiKeys.setExpiry(id, '01', end)).toBeNull();
+        expect(await apiKeys.disable(id, '1')).toBeNull();
+        expect(await apiKeys.revision()).toBe(revision + 3);
+      }));
+
+    it('that is locked is changed by nobody else until the transaction has ended', () =>
+      withTwoStores(withStore, async (first, second) => {
+        const { id } = await first.apiKeys.insert(KEY);
+        const order: string[] = [];
+        let others: Promise<unknown> = Promise.resolve();
+        await first.transaction(async (tx) => {
+          await tx.apiKeys.lock(id);
+          others = second.apiKeys.disable(id, 'second').then(() => order.push('second'));
+          expect(await tx.apiKeys.disable(id, 'first')).not.toBeNull();
+          order.push('first');
+        });
+        await others;
+        expect([order, (await first.apiKeys.get(id))?.disabledBy]).toEqual([['first', 'second'], 'first']);
+      }));
+
+    it('has one successor', () =>
+      withOneStore(withStore, async ({ apiKeys }) => {
+        const { id } = await apiKeys.insert(KEY);
+        expect(await apiKeys.findSuccessor(id)).toBeNull();
+        const next = await apiKeys.insert({ ...KEY, prefix: 'pk_next01', rerolledFrom: id });
+        expect(await apiKeys.findSuccessor(id)).toEqual(next);
+        await expect(apiKeys.insert({ ...KEY, prefix: 'pk_next02', rerolledFrom: id })).rejects.toThrow();
+      }));
+
     it('without a hash gets one once', () =>
       withOneStore(withStore, async (store) => {
         await store.apiKeys.insert(KEY);
