@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { FieldsealError } from 'fieldseal';
 
 interface QuerySchema {
-  readonly properties: Readonly<Record<string, { readonly type?: string }>>;
+  readonly properties: Readonly<Record<string, object>>;
 }
 
 /**
@@ -15,7 +15,7 @@ export function strictQuery({ properties }: QuerySchema): (request: FastifyReque
     for (const [name, value] of Object.entries(query as Record<string, unknown>)) {
       if (!Object.hasOwn(properties, name)) continue;
       if (typeof value !== 'string') throw new FieldsealError('ERR_INPUT_INVALID', `${name} was given more than once.`);
-      if (properties[name]?.type === 'integer' && !/^(0|[1-9]\d*)$/.test(value))
+      if ((properties[name] as { readonly type?: string }).type === 'integer' && !/^(0|[1-9]\d*)$/.test(value))
         throw new FieldsealError('ERR_INPUT_INVALID', `${name} is not a whole number.`);
     }
   };

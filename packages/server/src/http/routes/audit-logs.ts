@@ -116,7 +116,8 @@ export async function auditLogRoutes(scope: FastifyInstance, { service }: HttpDe
       const text = await exportAuditLogs(service, actorOf(request), filterOf(filter), format);
       reply.header('content-disposition', `attachment; filename="audit.${format}"`);
       // Read only as fast as it is sent; a caller who goes away ends it.
-      return reply.type(CONTENT_TYPES[format]).send(Readable.from(text, { objectMode: false }));
+      const body: unknown = Readable.from(text, { objectMode: false });
+      return reply.type(CONTENT_TYPES[format]).send(body as string);
     },
   );
 
