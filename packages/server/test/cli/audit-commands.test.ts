@@ -49,7 +49,7 @@ test('every command of an operator leaves a row that says so', { timeout: 60_000
     await fieldseal('encrypt');
     await fieldseal('jwt', '--user', '1', '--admin', '--ttl', '15m', { env });
     const identity = { env: { BACKUP_ENCRYPTION_ENABLED: 'false' } };
-    await fieldseal('backup', 'create', '--to', 'one.backup', identity);
+    await fieldseal('backup', 'create', 'one.backup', identity);
     await fieldseal('backup', 'verify', 'one.backup', identity);
     const found = await fieldseal('audit', 'search', '--name', 'email', { stdin: 'ada@example.com\n' });
     expect([found.exitCode, found.stdout]).toEqual([0, '']);
