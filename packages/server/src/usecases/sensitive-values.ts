@@ -1,5 +1,5 @@
 /** Sensitive values in the details of audit rows: kept as keyed hashes, by which a row is found and no value is read. */
-import { FieldsealError, KeyedHash } from 'fieldseal';
+import { FieldsealError, isFieldsealError, KeyedHash } from 'fieldseal';
 import type { Store } from '../store/store.js';
 import { type GivenKeys, openServiceKeyring, withPurposeKey } from './service-keyring.js';
 
@@ -31,9 +31,16 @@ function assertValue(name: string, value: string): void {
  */
 export function valueHasher(store: Store, keys: GivenKeys): HashValues {
   let hash: Promise<KeyedHash> | null = null;
-  const opened = async () => {
+  const ringWithKey = async () => {
     const given = { ...keys, previous: [] };
-    const { ring } = await withPurposeKey(store, await openServiceKeyring(store, given, false), PURPOSE);
+    return (await withPurposeKey(store, await openServiceKeyring(store, given, false), PURPOSE)).ring;
+  };
+  const opened = async () => {
+    const ring = await ringWithKey().catch((error: unknown) => {
+      // Another process has just made it, or changed the ring otherwise.
+      if (isFieldsealError(error) && error.code === 'ERR_KEYRING_CONFLICT') return ringWithKey();
+      throw error;
+    });
     const secret = ring.purposeKey(PURPOSE)?.secret;
     if (!secret) throw new FieldsealError('ERR_KEYRING_INVALID', 'The keyring has no key to hash audited values with.');
     return new KeyedHash(secret, LABEL);
@@ -42,7 +49,7 @@ export function valueHasher(store: Store, keys: GivenKeys): HashValues {
     const given = Object.entries(values);
     for (const [name, value] of given) assertValue(name, value);
     if (given.length === 0) return {};
-    // What failed is tried again; another process that makes the key at the same time is one reason.
+    // What failed is tried again by the next.
     hash ??= opened().catch((error: unknown) => {
       hash = null;
       throw error;

@@ -52,6 +52,8 @@ describe.each([
     on(async (open) => {
       const [first, second] = [await open(), await open()];
       const email = 'ada@example.com';
+      const [one, same] = await Promise.all([first.hashValues({ email }), second.hashValues({ email })]);
+      expect(one).toEqual(same);
       await recordAudit(first, { ...ROW, userId: '1', sensitive: { email }, details: '{"field":"email"}' });
       await recordAudit(second, { ...ROW, userId: '2', sensitive: { email: 'brook@example.com' } });
       const sensitive = await second.hashValues({ email });

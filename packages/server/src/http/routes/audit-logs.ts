@@ -98,6 +98,8 @@ export async function auditLogRoutes(scope: FastifyInstance, { service }: HttpDe
   app.get(
     '/audit-logs/export',
     {
+      // A HEAD would read it all to throw it away.
+      exposeHeadRoute: false,
       preValidation: strictQuery(ExportSchema),
       schema: {
         summary: 'Every audit row with its details, newest first: your own, or everybody’s for an admin.',
