@@ -8,6 +8,7 @@ export {
   Fernet,
   type FernetOptions,
 } from './core/fernet.js';
+export { hmacSha256 } from './core/hmac-sha256.js';
 export { KeyedHash } from './core/keyed-hash.js';
 export { MultiFernet } from './core/multi-fernet.js';
 export { Secret } from './core/secret.js';

@@ -12,10 +12,11 @@ export {
 } from './usecases/create-api-key.js';
 export type { Dependencies, Driver, Notice } from './usecases/dependencies.js';
 export type { SweepOptions, SweepReport } from './usecases/drive-run.js';
+export { exportAuditLogs } from './usecases/export-audit-logs.js';
 export { getApiKey } from './usecases/get-api-key.js';
 export { type ApiKeyPage, listApiKeys } from './usecases/list-api-keys.js';
-export { listAuditLogs } from './usecases/list-audit-logs.js';
-export { recordAudit } from './usecases/record-audit.js';
+export { listAuditLogs, searchAuditLogs } from './usecases/list-audit-logs.js';
+export { type RecordedAudit, recordAudit } from './usecases/record-audit.js';
 export { type RerolledApiKey, type RerollInput, rerollApiKey } from './usecases/reroll-api-key.js';
 export { revokeApiKey } from './usecases/revoke-api-key.js';
 export { rotateKeys } from './usecases/rotate-keys.js';

@@ -64,7 +64,7 @@ export async function runCommand(host: CommandHost): Promise<number> {
   const dependencies = ({ config, notify }: Parameters<CliContext['dependencies']>[0]): Dependencies => {
     host.takeSignals();
     return {
-      target: parseDatabaseUrl(env['DATABASE_URL'] || DEFAULT_DATABASE_URL),
+      target: { ...parseDatabaseUrl(env['DATABASE_URL'] || DEFAULT_DATABASE_URL), writtenAs: 'operator' },
       schema: env['DATABASE_SCHEMA'] || 'fieldseal',
       keys: takeKeys(env),
       subjectRootFile: env['SUBJECT_ROOT_FILE'] || null,

@@ -54,7 +54,8 @@ function listenError(error: unknown, { host, port }: Settings): unknown {
  * @throws FieldsealError of the configuration, the store and the keyring; `ERR_ADDRESS_IN_USE`
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { settings, target, schema, subjectRootFile, keys, stop, log } = options;
+  const { settings, schema, subjectRootFile, keys, stop, log } = options;
+  const target: DatabaseTarget = { ...options.target, writtenAs: 'system' };
   // Without a declaration the service has its own columns to sweep.
   const config = await options.loadConfig();
   const store = await openStore(target, { schema, offEventLoop: true });
@@ -112,6 +113,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
       await Promise.all([runner.stop(), app.close(), keeping]);
       clearTimeout(deadline);
+      await service.repeats.close().catch(() => log({ level: 'error', event: 'repeated_rows_lost' }));
     }
   } finally {
     await store.close();

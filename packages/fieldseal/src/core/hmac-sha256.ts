@@ -56,3 +56,12 @@ export class HmacSha256 {
     return mac;
   }
 }
+
+/**
+ * HMAC-SHA256 (RFC 2104) of one message under a key of any length, 32 bytes. For what others have to compute as well, such as
+ * the signature of a webhook; `KeyedHash` keeps uses of one key apart by itself.
+ */
+export function hmacSha256(key: Uint8Array, message: Uint8Array): Buffer {
+  const block = key.length > HMAC_BLOCK_BYTES ? hash('sha256', key, 'buffer') : key;
+  return new HmacSha256(block).of(message);
+}

@@ -1,7 +1,7 @@
 /** The HMAC of two one-shot hashes, held against node:crypto's own. */
 import { createHmac, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { HMAC_BLOCK_BYTES, HMAC_BYTES, HmacSha256 } from '../../src/core/hmac-sha256.js';
+import { HMAC_BLOCK_BYTES, HMAC_BYTES, HmacSha256, hmacSha256 } from '../../src/core/hmac-sha256.js';
 
 function hmac(key: Uint8Array, message: Buffer): string {
   const buffer = Buffer.concat([Buffer.alloc(HMAC_BLOCK_BYTES, 0xaa), message, Buffer.alloc(HMAC_BYTES)]);
@@ -51,5 +51,14 @@ describe('HmacSha256', () => {
 
   it('takes no key of more than a block', () => {
     expect(() => new HmacSha256(new Uint8Array(65))).toThrow(new RangeError('an HMAC key here has at most 64 bytes'));
+  });
+});
+
+describe('hmacSha256', () => {
+  it('is createHmac for keys of any length', () => {
+    for (const length of [0, 1, 63, 64, 65, 200]) {
+      const key = randomBytes(length);
+      expect(hmacSha256(key, Buffer.from('m')).toString('hex')).toBe(createHmac('sha256', key).update('m').digest('hex'));
+    }
   });
 });

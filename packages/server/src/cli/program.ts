@@ -110,6 +110,7 @@ Environment (a .env file is read too):
   ROOT_KEY                 wraps the stored keyring in the place of ENCRYPTION_KEY
   SUBJECT_ROOT_FILE        the file with the root that wraps the keys of subjects (schemes xaes-subject, erase)
   DATABASE_URL             sqlite:PATH (default: sqlite:fieldseal.db) or postgres://USER:PASSWORD@HOST/DATABASE
+  AUDIT_WEBHOOK_SECRET     signs what \`audit stream --webhook\` sends; at least 32 bytes
   DATABASE_SCHEMA          PostgreSQL: where the service's own tables are (default: fieldseal)
 Keys may also be given in files: ENCRYPTION_KEY_FILE and so on.
 
@@ -288,6 +289,8 @@ Example, the first day:
     output: () => output,
     settings: context.settings,
     jwt: context.jwt,
+    stdinLines: () => context.stdinLines(),
+    env: (name) => context.env[name] || undefined,
     serve: (to) =>
       context.serve(program.opts<{ config?: string }>().config ?? null, {
         onListening: (address) => to.note(`Fieldseal listens on ${address}, the API under /api/encryption`),

@@ -15,10 +15,14 @@ export interface ServiceCommands {
   settings(): ServiceSettings;
   jwt(): Promise<JwtSettings>;
   serve(output: Output): Promise<void>;
+  /** The lines of standard input. */
+  stdinLines(): Promise<string[]>;
+  /** A variable of the environment. */
+  env(name: string): string | undefined;
 }
 
 /** Adds the commands. */
-export function addServiceCommands({ command, output, jwt, serve }: ServiceCommands): void {
+export function addServiceCommands({ command, dependencies, output, jwt, serve }: ServiceCommands): void {
   command('serve', 'Serve the REST API; HOST and PORT say where (127.0.0.1:8000).', 'PORT=8080 fieldseal serve').action(
     async () => {
       await serve(output());
@@ -34,7 +38,8 @@ export function addServiceCommands({ command, output, jwt, serve }: ServiceComma
     .option('--admin', 'may see everybody’s, and rotate')
     .option('--scopes <list>', 'further scopes, comma-separated')
     .option('--ttl <duration>', 'how long it is valid', parseDuration, 3600)
-    .action(async (flags: { user: string; admin?: true; scopes?: string; ttl: number }) => {
+    .option('--unaudited', 'leave no audit row: for a machine without the database')
+    .action(async (flags: { user: string; admin?: true; scopes?: string; ttl: number; unaudited?: true }) => {
       if (!/^[!-~]{1,255}$/.test(flags.user))
         throw new FieldsealError('ERR_TOKEN_INVALID', '--user must be printable ASCII without spaces.');
       const scopes = (flags.scopes ?? '')
@@ -42,11 +47,12 @@ export function addServiceCommands({ command, output, jwt, serve }: ServiceComma
         .map((scope) => scope.trim())
         .filter((scope) => scope !== '');
       const { signJwt } = await import('../usecases/principals.js');
-      const token = await signJwt(
-        await jwt(),
-        { subject: flags.user, isAdmin: flags.admin ?? false, scopes, ttlSeconds: flags.ttl },
-        Math.floor(Date.now() / 1000),
-      );
+      const claims = { subject: flags.user, isAdmin: flags.admin ?? false, scopes, ttlSeconds: flags.ttl };
+      const token = await signJwt(await jwt(), claims, Math.floor(Date.now() / 1000));
+      if (!flags.unaudited) {
+        const { recordJwt } = await import('../usecases/record-jwt.js');
+        await recordJwt(dependencies(), claims);
+      }
       output().result({ token }, token);
     });
 }

@@ -19,7 +19,7 @@ import { HTTP_STATUSES } from './statuses.js';
 
 const BODY_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** Refused requests of one caller that leave an audit row; further ones are answered 429 and leave none. */
+/** Refused requests of one caller that are answered as what they are; further ones are answered 429. */
 const REFUSALS_PER_MINUTE = 100;
 export const API_PREFIX = '/api/encryption';
 
@@ -94,7 +94,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     else parseJson(request, body as string, done);
   });
 
-  // Only refusals are limited, since each leaves an audit row: by caller, or by address where there is none.
+  // Only refusals are limited: by caller, or by address where there is none.
   await app.register(rateLimit, { global: false });
   const countRefusal = app.createRateLimit({
     max: REFUSALS_PER_MINUTE,
@@ -107,18 +107,17 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     const isApi = request.routeOptions.url?.startsWith(API_PREFIX) === true;
     if (isApi && AUDITED_STATUSES.includes(HTTP_STATUSES[known.code])) {
       const refusal = {
-        code: known.code,
         method: request.method,
         route: request.routeOptions.url ?? '',
         from: originOf(request),
       };
       try {
         const limit = await countRefusal(request);
-        if (limit.isAllowed || !limit.isExceeded) await recordRefusal(service, request.actor, refusal);
-        else {
+        if (!limit.isAllowed && limit.isExceeded) {
           reply.header('retry-after', String(limit.ttlInSeconds));
           known = new FieldsealError('ERR_RATE_LIMITED', 'Too many refused requests; wait a minute.');
         }
+        await recordRefusal(service, request.actor, { ...refusal, code: known.code });
       } catch (failure) {
         known = asFieldsealError(failure);
       }

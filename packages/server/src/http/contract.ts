@@ -3,6 +3,7 @@
 import Type from 'typebox';
 import { metadataOf } from '../usecases/api-key-limits.js';
 import { API_KEY_STATES, type ApiKeyView, apiKeyState } from '../usecases/api-key-view.js';
+import { parsedDetails } from '../usecases/audit-lines.js';
 import type { AuditRow } from '../usecases/list-audit-logs.js';
 import type { RunView } from '../usecases/list-runs.js';
 import type { RerolledApiKey } from '../usecases/reroll-api-key.js';
@@ -121,18 +122,27 @@ export function revokedBody({ id, revokedAt }: ApiKeyView) {
   return { message: 'Key revoked successfully', id, revoked_at: time(revokedAt as string) };
 }
 
-export const AuditLogSchema = Type.Object(
+const auditLogFields = {
+  id: Type.Integer(),
+  user_id: Identity,
+  action: Type.String(),
+  resource_type: Type.String(),
+  resource_id: Identity,
+  ip_address: Type.Union([Type.String(), Type.Null()]),
+  status: Type.String(),
+  timestamp: Time,
+};
+export const AuditLogSchema = Type.Object(auditLogFields, { title: 'AuditLog' });
+export const AuditLogDetailsSchema = Type.Object(
   {
-    id: Type.Integer(),
-    user_id: Identity,
-    action: Type.String(),
-    resource_type: Type.String(),
-    resource_id: Identity,
-    ip_address: Type.Union([Type.String(), Type.Null()]),
-    status: Type.String(),
-    timestamp: Time,
+    ...auditLogFields,
+    details: Type.Unknown({
+      description: 'An object; a text in rows of the Python original; null where there are none.',
+    }),
+    request_id: Type.Union([Type.String(), Type.Null()]),
+    user_agent: Type.Union([Type.String(), Type.Null()]),
   },
-  { title: 'AuditLog' },
+  { title: 'AuditLogDetails' },
 );
 export const AuditLogsSchema = Type.Object(
   { total: Type.Integer(), logs: Type.Array(AuditLogSchema) },
@@ -149,6 +159,16 @@ export function auditLogBody(row: AuditRow) {
     ip_address: row.ipAddress,
     status: row.status,
     timestamp: time(row.timestamp),
+  };
+}
+
+export function auditLogDetailsBody(row: AuditRow) {
+  const { details, requestId, userAgent } = row;
+  return {
+    ...auditLogBody(row),
+    details: parsedDetails(details),
+    request_id: requestId,
+    user_agent: userAgent,
   };
 }
 

@@ -9,9 +9,16 @@ export interface PoolSettings {
   readonly recycleSeconds?: number;
 }
 
-export type DatabaseTarget =
+/** Who a process is: an operator's command, or the service and its workers. */
+export type WrittenAs = 'operator' | 'system';
+
+export type DatabaseTarget = {
+  /** What audit rows that name no user say of who it was; nothing unless told. */
+  readonly writtenAs?: WrittenAs;
+} & (
   | { readonly dialect: 'sqlite'; readonly file: string }
-  | { readonly dialect: 'postgres'; readonly connectionString: string; readonly pool?: PoolSettings };
+  | { readonly dialect: 'postgres'; readonly connectionString: string; readonly pool?: PoolSettings }
+);
 
 const FORMS = 'sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE';
 const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'];

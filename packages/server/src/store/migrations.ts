@@ -1,4 +1,5 @@
 /** Every change to the store's tables, in order: appended to, never edited once released. */
+import { auditGuards, xactIds } from './audit-guards.js';
 import type { StoreSchema } from './schema.js';
 import type { Dialect } from './store.js';
 
@@ -265,6 +266,35 @@ export const MIGRATIONS: readonly Migration[] = [
         // A key has one successor, whatever races; NULLs do not count as equal.
         `create unique index fieldseal_api_keys_rerolled on ${qualify('api_keys')} (rerolled_from)`,
         `create index fieldseal_idempotency_keys_created on ${qualify('fieldseal_idempotency_keys')} (created_at)`,
+      ];
+    },
+  },
+  {
+    version: 9,
+    creates: ['audit_log_values', 'audit_prunes', 'audit_streams'],
+    statements(dialect, qualify) {
+      const { id, bigint, name, time, now } = TYPES[dialect];
+      return [
+        `create table ${qualify('audit_log_values')} (
+          audit_id ${bigint} not null,
+          name ${name} not null,
+          value_hash ${name} not null,
+          primary key (audit_id, name)
+        )`,
+        `create index fieldseal_audit_log_values_hash on ${qualify('audit_log_values')} (name, value_hash, audit_id)`,
+        `create table ${qualify('audit_prunes')} (
+          id ${id},
+          up_to_id ${bigint} not null,
+          pruned_at ${time} not null default ${now},
+          "by" text not null
+        )`,
+        `create table ${qualify('audit_streams')} (
+          name ${name} primary key,
+          cursor text not null,
+          updated_at ${time} not null default ${now}
+        )`,
+        ...(dialect === 'postgres' ? xactIds(qualify) : []),
+        ...auditGuards(dialect, qualify),
       ];
     },
   },

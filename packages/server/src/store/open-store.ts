@@ -3,7 +3,7 @@ import { type Dialect, Kysely, sql } from 'kysely';
 import { apiKeyRepository } from './api-key-repository.js';
 import { auditRepository } from './audit-repository.js';
 import { DATABASE_CLOCKS } from './database-clock.js';
-import { type DatabaseTarget, databaseName } from './database-url.js';
+import { type DatabaseTarget, databaseName, type WrittenAs } from './database-url.js';
 import { idempotencyRepository } from './idempotency-repository.js';
 import { keyringRepository } from './keyring-repository.js';
 import { migrate } from './migrate.js';
@@ -45,6 +45,7 @@ export async function openStore(target: DatabaseTarget, options: OpenStoreOption
     target.dialect === 'sqlite'
       ? { dialect: 'sqlite' }
       : { dialect: 'postgres', schema: options.schema ?? 'fieldseal' };
+  const by = target.writtenAs ?? null;
   const emptyTables = new Set<string>();
   const connected = new Kysely<StoreSchema>({
     dialect: withDatabaseErrors(await connect(target, options), {
@@ -62,15 +63,15 @@ export async function openStore(target: DatabaseTarget, options: OpenStoreOption
   }
   return {
     dialect: place.dialect,
-    ...repositories(db, place),
-    transaction: (work) => db.transaction().execute((tx) => work(repositories(tx, place))),
+    ...repositories(db, place, by),
+    transaction: (work) => db.transaction().execute((tx) => work(repositories(tx, place, by))),
     exclusiveTransaction: (work) =>
       db.transaction().execute(async (tx) => {
         // On SQLite every transaction is one: it begins with the write lock.
         if (place.dialect === 'postgres') {
           await sql`select pg_advisory_xact_lock(hashtextextended(${`fieldseal ${place.schema}`}, 0))`.execute(tx);
         }
-        return work(repositories(tx, place));
+        return work(repositories(tx, place, by));
       }),
     writerBarrier: () => writerBarrier(db, place.dialect),
     async truncateLog() {
@@ -95,14 +96,14 @@ async function connect(
   return sqliteDialect(openSqlite(target.file, { readOnly, mustExist, busyTimeoutMs: 0 }));
 }
 
-function repositories(db: Kysely<StoreSchema>, place: StorePlace): StoreTransaction {
+function repositories(db: Kysely<StoreSchema>, place: StorePlace, by: WrittenAs | null): StoreTransaction {
   const clock = DATABASE_CLOCKS[place.dialect];
   return {
     keyring: keyringRepository(db, clock),
     runs: runRepository(db, clock),
     ranges: rangeRepository(db, place.dialect, clock),
     schedules: scheduleRepository(db, clock),
-    audit: auditRepository(db, clock),
+    audit: auditRepository(db, place, clock, by),
     apiKeys: apiKeyRepository(db, place.dialect, clock),
     idempotency: idempotencyRepository(db, place.dialect),
     subjects: subjectKeyRepository(db, place, clock),

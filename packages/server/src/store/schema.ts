@@ -119,6 +119,30 @@ interface AuditLogsTable {
   user_agent: string | null;
 }
 
+/** One row a sensitive value in the details of an audit row. */
+interface AuditLogValuesTable {
+  audit_id: number;
+  name: string;
+  /** 64 hex digits. */
+  value_hash: string;
+}
+
+/** What may be deleted: the guards let go of audit rows up to this id. */
+interface AuditPrunesTable {
+  id: Generated<number>;
+  up_to_id: number;
+  pruned_at: Generated<string>;
+  by: string;
+}
+
+/** One row a stream of the audit log. */
+interface AuditStreamsTable {
+  name: string;
+  /** JSON text. */
+  cursor: string;
+  updated_at: Generated<string>;
+}
+
 interface ApiKeysTable {
   id: Generated<number>;
   user_id: string;
@@ -200,6 +224,9 @@ export interface StoreSchema {
   sweep_schedules: SweepSchedulesTable;
   sweep_failures: SweepFailuresTable;
   audit_logs: AuditLogsTable;
+  audit_log_values: AuditLogValuesTable;
+  audit_prunes: AuditPrunesTable;
+  audit_streams: AuditStreamsTable;
   api_keys: ApiKeysTable;
   api_key_usage: ApiKeyUsageTable;
   fieldseal_idempotency_keys: FieldsealIdempotencyKeysTable;

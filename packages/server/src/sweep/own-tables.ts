@@ -10,7 +10,10 @@ import type { PostgresSweptTable, SweptTable } from './swept-table.js';
 const OWN_TABLES: Readonly<Record<keyof StoreSchema | 'api_keys', true>> = {
   api_key_usage: true,
   api_keys: true,
+  audit_log_values: true,
   audit_logs: true,
+  audit_prunes: true,
+  audit_streams: true,
   encryption_key_rotations: true,
   encryption_keys: true,
   fieldseal_idempotency_keys: true,

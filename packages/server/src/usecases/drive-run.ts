@@ -133,23 +133,22 @@ async function auditRun(tx: StoreTransaction, run: Run, what: string, details: R
 async function claimRun({ driver }: Dependencies, store: Store, run: Run, options: SweepOptions): Promise<ClaimedRun> {
   const ownerIsGone = run.owner !== null && driver.isGone(run.owner);
   const by = options.isWorker ? ('worker' as const) : undefined;
-  const fence = await store.runs.claim(run.id, driver.owner, LEASE_SECONDS, ownerIsGone, by);
-  const claimed = fence === null ? null : await store.runs.get(run.id);
-  if (
-    fence === null ||
-    !claimed ||
-    !(await store.runs.update(run.id, fence, {
-      status: 'in_progress',
-      errorDetails: null,
-      solo: isSolo(options),
-    }))
-  ) {
+  const claimed = await store.transaction(async (tx): Promise<ClaimedRun | null> => {
+    const before = await tx.runs.get(run.id);
+    const fence = await tx.runs.claim(run.id, driver.owner, LEASE_SECONDS, ownerIsGone, by);
+    const found = fence === null ? null : await tx.runs.get(run.id);
+    const change = { status: 'in_progress' as const, errorDetails: null, solo: isSolo(options) };
+    if (fence === null || !found || !(await tx.runs.update(run.id, fence, change))) return null;
+    if (before?.status === 'paused') await auditRun(tx, found, 'resumed', {});
+    return { run: found, fence };
+  });
+  if (!claimed) {
     throw new FieldsealError(
       'ERR_RUN_DRIVEN',
       `Run ${run.id} is driven by another process; see \`fieldseal status ${run.id}\`.`,
     );
   }
-  return { run: claimed, fence };
+  return claimed;
 }
 
 function columnReports(context: PassContext, { first, last }: PassesResult): ColumnReport[] {

@@ -3,6 +3,7 @@ import { FieldsealError } from 'fieldseal';
 import { nameOf } from '../backup/place-file.js';
 import { isSelfContained, placeDatabase, planRestore } from '../backup/replace-database.js';
 import { withTemporaryFile } from '../backup/temporary-folder.js';
+import type { DatabaseTarget } from '../store/database-url.js';
 import { openStore } from '../store/open-store.js';
 import { sqliteFileOf } from './create-backup.js';
 import type { Dependencies } from './dependencies.js';
@@ -32,19 +33,22 @@ export async function restoreBackup(deps: Dependencies, options: RestoreBackupOp
   const plan = planRestore(options.to ?? sqliteFileOf(deps.target), options.force, Date.now());
   return withTemporaryFile(plan.file, async (draft) => {
     const verified = await unpackBackup(deps, options, draft);
-    await auditRestored(draft, verified, plan.kept);
+    const { writtenAs } = deps.target;
+    await auditRestored({ dialect: 'sqlite', file: draft, ...(writtenAs && { writtenAs }) }, verified, plan.kept);
     placeDatabase(draft, plan);
     return { ...verified, database: plan.file, kept: plan.kept };
   });
 }
 
+type SqliteTarget = Extract<DatabaseTarget, { dialect: 'sqlite' }>;
+
 /** Its tables are brought up to date with that, as they would be by the next command. */
 async function auditRestored(
-  draft: string,
+  draft: SqliteTarget,
   { file, bytes, sha256, encrypted }: VerifiedBackup,
   kept: string | null,
 ): Promise<void> {
-  const store = await openStore({ dialect: 'sqlite', file: draft }, { mustExist: true });
+  const store = await openStore(draft, { mustExist: true });
   try {
     const details = { file: nameOf(file), bytes, sha256, encrypted, kept: kept && nameOf(kept) };
     await store.audit.insert({
@@ -57,6 +61,6 @@ async function auditRestored(
   } finally {
     await store.close();
   }
-  if (isSelfContained(draft)) return;
+  if (isSelfContained(draft.file)) return;
   throw new FieldsealError('ERR_DATABASE_FAILED', 'The restored database could not be closed; is its disk full?');
 }

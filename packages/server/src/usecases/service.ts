@@ -3,6 +3,8 @@ import { type EnvironmentKeys, FieldsealError, type KeyringSnapshot } from 'fiel
 import { ApiKeySeal } from '../auth/api-key-seal.js';
 import { OPERATOR, type Principal } from '../auth/principal.js';
 import type { NewAuditRow, Store, StoreTransaction } from '../store/store.js';
+import { Repeats } from './repeats.js';
+import { type HashedValues, type HashValues, hashedDetails, valueHasher } from './sensitive-values.js';
 import { type GivenKeys, openServiceKeyring, type ServiceKeyring, withPurposeKey } from './service-keyring.js';
 
 /** `API_KEY_PREFIX`, `API_KEY_EXPIRY_DAYS`, `API_KEY_RECOVERABLE`. */
@@ -34,6 +36,10 @@ export interface Service {
   readonly seal: ApiKeySeal;
   /** The newest keyring, read in the caller's transaction: a process that holds none can encrypt under no stale key. */
   openKeyring(tx: StoreTransaction): Promise<ServiceKeyring>;
+  /** Hashes sensitive values for details of audit rows, and to search for them. Not within a transaction. */
+  readonly hashValues: HashValues;
+  /** Rows that repeat within a minute. Whoever closes the store closes this first, or counts are lost. */
+  readonly repeats: Repeats;
 }
 
 /** The keys that a process finds in its environment: `ROOT_KEY` wraps the ring, or `ENCRYPTION_KEY` where it is not set. */
@@ -59,6 +65,8 @@ export async function openService(
     settings,
     seal: sealOf(ring),
     openKeyring: (tx) => openServiceKeyring({ ...store, ...tx }, { ...given, previous: [] }, false),
+    hashValues: valueHasher(store, given),
+    repeats: new Repeats(store.audit),
   };
   return { service, isNew: first.isNew };
 }
@@ -69,14 +77,16 @@ function sealOf(ring: KeyringSnapshot): ApiKeySeal {
   return seal;
 }
 
+/** What an audit row says of what was done. */
+export interface Audited extends Pick<NewAuditRow, 'action' | 'resourceType' | 'status'> {
+  readonly resourceId?: string | null;
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** Hashed by the service's `hashValues`; the details show them as `{"email":{"hmac":…}}`. */
+  readonly sensitive?: HashedValues;
+}
+
 /** An audit row of what `actor` did. */
-export function auditRow(
-  { principal, ipAddress, requestId, userAgent }: Actor,
-  row: Pick<NewAuditRow, 'action' | 'resourceType' | 'status'> & {
-    readonly resourceId?: string | null;
-    readonly details?: Readonly<Record<string, unknown>>;
-  },
-): NewAuditRow {
+export function auditRow({ principal, ipAddress, requestId, userAgent }: Actor, row: Audited): NewAuditRow {
   const via =
     principal.kind === 'user'
       ? {}
@@ -90,6 +100,7 @@ export function auditRow(
     ipAddress,
     requestId,
     userAgent,
-    details: JSON.stringify({ ...row.details, ...via }),
+    details: JSON.stringify({ ...row.details, ...hashedDetails(row.sensitive ?? {}), ...via }),
+    ...(row.sensitive && { values: row.sensitive }),
   };
 }

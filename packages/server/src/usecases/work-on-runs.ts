@@ -16,12 +16,13 @@ import { keepSchedules, type ScheduleNotice } from './keep-schedules.js';
  * be seen
  */
 export async function workOnRuns(given: Dependencies, how: Omit<WorkOptions, 'ownsRotations'>): Promise<void> {
-  const { target, schema, stop, driver } = given;
+  const { schema, stop, driver } = given;
+  const target: Dependencies['target'] = { ...given.target, writtenAs: 'system' };
   const ending = new AbortController();
   const end = () => ending.abort('shutdown');
   if (stop.aborted) end();
   stop.addEventListener('abort', end, { once: true });
-  const deps: Dependencies = { ...given, stop: ending.signal };
+  const deps: Dependencies = { ...given, target, stop: ending.signal };
   if (how.maxReplicationLagSeconds !== null) await assertSeesLag(given, how.maxReplicationLagSeconds);
   const store = await openStore(target, { schema, mustExist: true });
   const avoided = new AvoidedWork();

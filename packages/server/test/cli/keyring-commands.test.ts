@@ -33,7 +33,7 @@ const onSqlite = (work: (place: Place) => Promise<void>) =>
       age: async () =>
         project.db((db) =>
           db.exec(
-            "UPDATE audit_logs SET timestamp = strftime('%Y-%m-%dT%H:%M:%fZ', timestamp, '-8 days') WHERE action = 'key_disabled'",
+            "DROP TRIGGER fieldseal_audit_logs_update; UPDATE audit_logs SET timestamp = strftime('%Y-%m-%dT%H:%M:%fZ', timestamp, '-8 days') WHERE action = 'key_disabled'",
           ),
         ),
     }),
@@ -45,7 +45,9 @@ const onPostgres = (work: (place: Place) => Promise<void>) =>
       project,
       fieldseal,
       age: () =>
-        rows("UPDATE fieldseal.audit_logs SET timestamp = timestamp - interval '8 days' WHERE action = 'key_disabled'"),
+        rows(
+          "ALTER TABLE fieldseal.audit_logs DISABLE TRIGGER USER; UPDATE fieldseal.audit_logs SET timestamp = timestamp - interval '8 days' WHERE action = 'key_disabled'",
+        ),
     }),
   );
 

@@ -101,9 +101,24 @@ describe.each(PLACES)('on %s', (_name, place) => {
       const missing = await service.request('GET', `${API}/keys`);
       expect([missing.status, missing.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="fieldseal"']);
       const admin = await service.token('9', '--admin');
-      const { body } = await service.request('GET', `${API}/audit-logs?action=request_refused`, { token: admin });
-      expect(body.total).toBe(Object.keys(tokens).length + 1);
-      expect(body.logs[0]).toMatchObject({ user_id: null, status: 'failure', ip_address: '127.0.0.1' });
+      const refused = async () =>
+        (await service.request('GET', `${API}/audit-logs?action=request_refused`, { token: admin })).body;
+      const first = await refused();
+      expect(first.total).toBe(1);
+      expect(first.logs[0]).toMatchObject({ user_id: null, status: 'failure', ip_address: '127.0.0.1' });
+      // The further ones of the same minute are counted, at the latest when the service ends.
+      expect(await service.end('SIGTERM')).toBe(0);
+      await service.restart();
+      const both = await refused();
+      expect(both.total).toBe(2);
+      const { body } = await service.request('GET', `${API}/audit-logs/${both.logs[0].id}`, { token: admin });
+      expect(body.details).toEqual({
+        code: 'ERR_UNAUTHENTICATED',
+        method: 'GET',
+        route: `${API}/keys`,
+        via: 'nobody',
+        repeated: { count: Object.keys(tokens).length, from: expect.any(String), to: expect.any(String) },
+      });
     });
   });
 
@@ -177,7 +192,7 @@ describe.each(PLACES)('on %s', (_name, place) => {
     });
   });
 
-  test('refusals beyond a hundred in a minute are answered with 429 and leave no audit row', async () => {
+  test('refusals beyond a hundred in a minute are answered with 429, and all are counted in the audit log', async () => {
     await withService(place, {}, async (service) => {
       const token = await service.token('ada');
       const statuses: number[] = [];
@@ -187,7 +202,21 @@ describe.each(PLACES)('on %s', (_name, place) => {
       const limited = await service.request('DELETE', `${API}/keys/999`, { token });
       expect([limited.status, limited.body.code]).toEqual([429, 'ERR_RATE_LIMITED']);
       expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0);
-      expect((await service.request('GET', `${API}/audit-logs`, { token })).body.total).toBe(100);
+      const rows = async () => (await service.request('GET', `${API}/audit-logs`, { token })).body.logs;
+      expect(await rows()).toHaveLength(2);
+      await service.end('SIGTERM');
+      await service.restart();
+      const summed = (await rows()).slice(0, 2);
+      const details = await Promise.all(
+        summed.map(
+          async ({ id }: { id: number }) =>
+            (await service.request('GET', `${API}/audit-logs/${id}`, { token })).body.details,
+        ),
+      );
+      expect(details.map(({ code, repeated }) => [code, repeated.count])).toEqual([
+        ['ERR_RATE_LIMITED', 3],
+        ['ERR_NOT_FOUND', 99],
+      ]);
     });
   });
 
@@ -223,14 +252,15 @@ describe.each(PLACES)('on %s', (_name, place) => {
 
 test('what cannot be audited is not done', async () => {
   await withService(onSqlite, {}, async (service) => {
-    const token = await service.token('1');
+    const [token, admin] = [await service.token('1'), await service.token('2', '--admin')];
     service.project.db((db) =>
       db.exec("CREATE TRIGGER full BEFORE INSERT ON audit_logs BEGIN SELECT RAISE(ABORT, 'no room'); END"),
     );
     expect(await refusal(service, 'POST', `${API}/keys`, { token, body: { name: 'k' } })).toBe('503 ERR_UNAVAILABLE');
-    expect(
-      await refusal(service, 'POST', `${API}/rotate`, { token: await service.token('2', '--admin'), body: {} }),
-    ).toBe('503 ERR_UNAVAILABLE');
+    expect(await refusal(service, 'POST', `${API}/rotate`, { token: admin, body: {} })).toBe('503 ERR_UNAVAILABLE');
+    // A token that is not written down is not handed out either.
+    const unissued = await service.project.fieldseal('jwt', '--user', '3', { env: service.env });
+    expect([unissued.exitCode, unissued.stdout]).toEqual([3, '']);
     service.project.db((db) => {
       db.exec('DROP TRIGGER full');
       expect(db.prepare('SELECT count(*) FROM api_keys').pluck().get()).toBe(0);

@@ -18,7 +18,7 @@ import { sweepTables } from '../../src/usecases/sweep-tables.js';
 import { rejectionOf } from '../refusal.js';
 import { configText, USERS_CONFIG, withProject } from '../with-project.js';
 import { dependenciesOf } from './dependencies-of.js';
-import { age, INDEXED_CONFIG, INDEXED_SQL, REALLY, type Rotated, V1, withRotated } from './with-rotated.js';
+import { age, INDEXED_CONFIG, INDEXED_SQL, REALLY, type Rotated, tamper, V1, withRotated } from './with-rotated.js';
 
 const PLAIN = { recipients: [], identities: [], passphrase: null, encrypted: false };
 const DESTROY: DestroyKeyOptions = { ...V1, confirmed: true, now: false, abandonBackups: false };
@@ -237,7 +237,7 @@ describe('destroying a key', () => {
     withRotated({}, async (rotated) => {
       const { deps, project } = rotated;
       await readyToDestroy(rotated);
-      project.db((db) =>
+      tamper(project, (db) =>
         db.exec(
           "UPDATE audit_logs SET timestamp = strftime('%Y-%m-%dT%H:%M:%fZ', timestamp, '-25 hours') WHERE action LIKE 'verify%'",
         ),
@@ -284,7 +284,7 @@ describe('destroying a key', () => {
   it('is refused when the audit log does not say since when it is disabled', () =>
     withRotated({}, async (rotated) => {
       await readyToDestroy(rotated);
-      rotated.project.db((db) => db.exec("DELETE FROM audit_logs WHERE action = 'key_disabled'"));
+      tamper(rotated.project, (db) => db.exec("DELETE FROM audit_logs WHERE action = 'key_disabled'"));
       expect(await refused(rotated)).toEqual({
         code: 'ERR_KEY_UNVERIFIED',
         message: 'The audit log does not say when v1 was disabled; enable it and disable it again.',
@@ -321,7 +321,7 @@ describe('destroying a key', () => {
           SELECT 'backup_created', 'backup', 'later ' || i, 'success' FROM n`),
       );
       expect((await refused(rotated)).message).toContain('first.backup');
-      project.db((db) => db.exec("DELETE FROM audit_logs WHERE action = 'backup_created'"));
+      tamper(project, (db) => db.exec("DELETE FROM audit_logs WHERE action = 'backup_created'"));
       await enableStoredKey(deps, V1);
       await disableStoredKey(deps, { ...V1, force: true });
       await createBackup(deps, { ...PLAIN, to: `${project.folder}/between.backup` });

@@ -43,6 +43,12 @@ it('a run that goes on under another declaration begins anew, and misses nothing
       const audit = project.db((db) =>
         db.prepare("SELECT action FROM audit_logs WHERE resource_type = 'sweep_run' ORDER BY id").pluck().all(),
       );
-      expect(audit).toEqual(['encrypt_started', 'encrypt_paused', 'encrypt_restarted', 'encrypt_completed']);
+      expect(audit).toEqual([
+        'encrypt_started',
+        'encrypt_paused',
+        'encrypt_resumed',
+        'encrypt_restarted',
+        'encrypt_completed',
+      ]);
     },
   ));

@@ -1,4 +1,5 @@
 /** A project whose values were rotated from `v1` to `v2`, wrapped under a root key of its own. */
+import type Database from 'better-sqlite3';
 import { Fernet, Secret } from 'fieldseal';
 import type { Dependencies, Notice } from '../../src/usecases/dependencies.js';
 import { rotateKeys } from '../../src/usecases/rotate-keys.js';
@@ -68,9 +69,17 @@ export function withRotated<T>(options: ProjectOptions, work: (rotated: Rotated)
   });
 }
 
+/** What nobody may do to the audit log in earnest: its rows are changed. */
+export function tamper(project: Project, work: (db: Database.Database) => void): void {
+  project.db((db) => {
+    for (const guard of ['update', 'delete']) db.exec(`DROP TRIGGER IF EXISTS fieldseal_audit_logs_${guard}`);
+    work(db);
+  });
+}
+
 /** Lets days go by since each key was disabled. */
 export function age(project: Project, days: number): void {
-  project.db((db) =>
+  tamper(project, (db) =>
     db
       .prepare(
         "UPDATE audit_logs SET timestamp = strftime('%Y-%m-%dT%H:%M:%fZ', timestamp, ?) WHERE action = 'key_disabled'",

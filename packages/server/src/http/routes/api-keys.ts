@@ -105,7 +105,7 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
   app.get(
     '/keys',
     {
-      preValidation: strictQuery,
+      preValidation: strictQuery(QuerySchema),
       schema: {
         summary: 'List API keys, newest first: your own, or everybody’s for an admin. The next page is in `Link`.',
         querystring: QuerySchema,
