@@ -58,7 +58,9 @@ describe('hmacSha256', () => {
   it('is createHmac for keys of any length', () => {
     for (const length of [0, 1, 63, 64, 65, 200]) {
       const key = randomBytes(length);
-      expect(hmacSha256(key, Buffer.from('m')).toString('hex')).toBe(createHmac('sha256', key).update('m').digest('hex'));
+      expect(hmacSha256(key, Buffer.from('m')).toString('hex')).toBe(
+        createHmac('sha256', key).update('m').digest('hex'),
+      );
     }
   });
 });
