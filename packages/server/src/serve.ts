@@ -92,6 +92,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     });
     let keeping = Promise.resolve();
     try {
+      await service.verification.start();
       const address = await app.listen({ host: settings.host, port: settings.port }).catch((error: unknown) => {
         throw listenError(error, settings);
       });
@@ -112,6 +113,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
       await Promise.all([runner.stop(), app.close(), keeping]);
       clearTimeout(deadline);
+      await service.verification.stop();
     }
   } finally {
     await store.close();

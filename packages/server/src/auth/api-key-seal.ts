@@ -8,6 +8,9 @@ import type { ApiKeyLimits, ApiKeyRow } from '../store/store.js';
  */
 export type SealedFields = Pick<ApiKeyRow, 'prefix' | 'userId' | 'scopes' | 'expiresAt'> & ApiKeyLimits;
 
+/** Of a hash's form; compared with where there is none, so that its absence takes no less time. */
+const NO_HASH = '0'.repeat(64);
+
 /** Hashes and MACs under the ring's API-key-hash key. */
 export class ApiKeySeal {
   readonly #hash: KeyedHash;
@@ -31,9 +34,10 @@ export class ApiKeySeal {
     return this.#hash.hash(key);
   }
 
-  /** Constant time. */
-  isKey(row: ApiKeyRow, key: string): boolean {
-    return row.keyHash !== null && this.#hash.matches(row.keyHash, key);
+  /** Constant time, and the same work for a row that has no hash or (null) is not there. */
+  isKey(row: Pick<ApiKeyRow, 'keyHash'> | null, key: string): boolean {
+    const stored = row?.keyHash ?? null;
+    return this.#hash.matches(stored ?? NO_HASH, key) && stored !== null;
   }
 
   macRow(fields: SealedFields, keyHash: string): string {

@@ -15,6 +15,7 @@ import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditLogRoutes } from './routes/audit-logs.js';
 import { rotationRoutes } from './routes/rotations.js';
+import { verificationRoutes } from './routes/verifications.js';
 import { HTTP_STATUSES } from './statuses.js';
 
 const BODY_BYTES = 64 * 1024;
@@ -165,10 +166,10 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     async (api) => {
       api.addHook('onRequest', async (request, reply) => {
         reply.header('cache-control', 'no-store');
-        request.actor = await authenticate(request, service, deps.jwt);
+        request.actor = await authenticate(request, reply, service, deps.jwt);
       });
       api.addHook('preValidation', wholeId);
-      for (const routes of [apiKeyRoutes, auditLogRoutes, rotationRoutes])
+      for (const routes of [apiKeyRoutes, verificationRoutes, auditLogRoutes, rotationRoutes])
         await api.register(async (scope) => routes(scope, deps));
     },
     { prefix: API_PREFIX },

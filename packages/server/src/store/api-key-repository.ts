@@ -8,6 +8,21 @@ import { storedTime } from './stored-time.js';
 
 export function apiKeyRepository(db: Kysely<StoreSchema>, clock: DatabaseClock): ApiKeyRepository {
   const keys = () => db.selectFrom('api_keys').selectAll();
+  const revisionOf = async (name: StoreSchema['fieldseal_revisions']['name']) => {
+    const row = await db
+      .selectFrom('fieldseal_revisions')
+      .select('revision')
+      .where('name', '=', name)
+      .executeTakeFirst();
+    return row?.revision ?? 0;
+  };
+  const raise = async (name: StoreSchema['fieldseal_revisions']['name']) => {
+    await db
+      .updateTable('fieldseal_revisions')
+      .set({ revision: sql<number>`revision + 1` })
+      .where('name', '=', name)
+      .execute();
+  };
   return {
     async insert(row) {
       const inserted = await db
@@ -33,7 +48,10 @@ export function apiKeyRepository(db: Kysely<StoreSchema>, clock: DatabaseClock):
         .onConflict((conflict) => conflict.column('prefix').doNothing())
         .returningAll()
         .executeTakeFirst();
-      if (inserted) return toApiKeyRow(inserted);
+      if (inserted) {
+        await raise('api_keys');
+        return toApiKeyRow(inserted);
+      }
       throw new FieldsealError('ERR_API_KEY_PREFIX_TAKEN', 'Another API key has this prefix; try again.');
     },
 
@@ -67,7 +85,9 @@ export function apiKeyRepository(db: Kysely<StoreSchema>, clock: DatabaseClock):
         .where(sql<boolean>`is_active = true`)
         .returningAll()
         .executeTakeFirst();
-      return revoked ? toApiKeyRow(revoked) : null;
+      if (!revoked) return null;
+      await raise('api_keys');
+      return toApiKeyRow(revoked);
     },
 
     async setHash(id, { keyHash, rowMac }) {
@@ -78,6 +98,7 @@ export function apiKeyRepository(db: Kysely<StoreSchema>, clock: DatabaseClock):
         .where('key_hash', 'is', null)
         .returning('id')
         .executeTakeFirst();
+      if (hashed) await raise('api_keys');
       return hashed !== undefined;
     },
 
@@ -86,13 +107,16 @@ export function apiKeyRepository(db: Kysely<StoreSchema>, clock: DatabaseClock):
       return rows.map(toApiKeyRow);
     },
 
-    async touch(id) {
-      await db
-        .updateTable('api_keys')
-        .set({ last_used_at: clock.timestamp })
-        .where('id', '=', id)
-        .where(sql<boolean>`(last_used_at is null or last_used_at < ${clock.timestamp})`)
-        .execute();
+    async revision() {
+      return revisionOf('api_keys');
+    },
+
+    async hasUnchecked() {
+      return (await revisionOf('unchecked_api_keys')) > 0;
+    },
+
+    async noteUnchecked() {
+      await raise('unchecked_api_keys');
     },
   };
 }

@@ -1,6 +1,7 @@
 /** Opens the store: connects, brings the tables up to date and puts the repositories together. */
 import { type Dialect, Kysely, sql } from 'kysely';
 import { apiKeyRepository } from './api-key-repository.js';
+import { apiKeyUsageRepository } from './api-key-usage-repository.js';
 import { auditRepository } from './audit-repository.js';
 import { DATABASE_CLOCKS } from './database-clock.js';
 import { type DatabaseTarget, databaseName } from './database-url.js';
@@ -103,6 +104,7 @@ function repositories(db: Kysely<StoreSchema>, place: StorePlace): StoreTransact
     schedules: scheduleRepository(db, clock),
     audit: auditRepository(db, clock),
     apiKeys: apiKeyRepository(db, clock),
+    apiKeyUsage: apiKeyUsageRepository(db, place, clock),
     subjects: subjectKeyRepository(db, place, clock),
   };
 }
