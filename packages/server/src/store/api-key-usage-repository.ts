@@ -35,7 +35,8 @@ export function apiKeyUsageRepository(
       ];
       const isPossible = (quota === null || quota > 0) && (rateLimit === null || rateLimit > 0);
       if (isPossible) {
-        const { rows } = await sql<UsageRow>`insert into ${usage} as u (key_id, window_started, window_count, quota_used)
+        const { rows } =
+          await sql<UsageRow>`insert into ${usage} as u (key_id, window_started, window_count, quota_used)
           values (${id}, ${clock.unixMilliseconds}, 1, 1)
           on conflict (key_id) do update set
             window_started = case when ${isOver} then excluded.window_started else u.window_started end,
@@ -46,7 +47,8 @@ export function apiKeyUsageRepository(
         if (rows[0]) return outcome('used', rows[0], limits);
       }
       // Which limit it was. It may have room again by now; the use is refused all the same.
-      const { rows } = await sql<UsageRow>`select window_started, window_count, quota_used, ${clock.unixMilliseconds} as now_ms
+      const { rows } =
+        await sql<UsageRow>`select window_started, window_count, quota_used, ${clock.unixMilliseconds} as now_ms
         from ${usage} where key_id = ${id}`.execute(db);
       const row = rows[0] ?? { window_started: 0, window_count: 0, quota_used: 0, now_ms: 0 };
       const isUsedUp = quota !== null && row.quota_used >= quota;

@@ -1,6 +1,7 @@
 /** Whether an API key is valid, for whom and for what: what other services ask. */
-import Type, { type Static } from 'typebox';
+
 import { FieldsealError } from 'fieldseal';
+import Type, { type Static } from 'typebox';
 import { isAddress } from '../auth/ip-allow-list.js';
 import { assertScope } from '../auth/principal.js';
 import type { UseOutcome } from '../store/store.js';
@@ -33,7 +34,11 @@ export const VerificationSchema = Type.Object(
       }),
     ),
     ip: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 64, description: 'The address that presented it, for keys with an allow-list.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        description: 'The address that presented it, for keys with an allow-list.',
+      }),
     ),
   },
   { additionalProperties: false },

@@ -61,8 +61,7 @@ export class RevisionWatch<State extends object> {
     const nowMs = this.#clock.monotonicMs();
     this.#wantedMs = nowMs;
     if (this.#timer === null && this.#polling === null) void this.#pollAndSchedule();
-    const isFresh =
-      nowMs - this.#beganMonotonicMs < FRESH_MS && this.#clock.wallMs() - this.#beganWallMs < FRESH_MS;
+    const isFresh = nowMs - this.#beganMonotonicMs < FRESH_MS && this.#clock.wallMs() - this.#beganWallMs < FRESH_MS;
     return isFresh ? this.#state : null;
   }
 
