@@ -169,6 +169,11 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
         request.actor = await authenticate(request, reply, service, deps.jwt);
       });
       api.addHook('preValidation', wholeId);
+      // A change to a key counts here before its answer is sent; in other processes within a second.
+      api.addHook('onSend', async ({ method, routeOptions: { url } }) => {
+        const isKeys = url?.startsWith(`${API_PREFIX}/keys`) === true && url !== `${API_PREFIX}/keys/verify`;
+        if (isKeys && method !== 'GET' && method !== 'HEAD') await service.verification.refresh();
+      });
       for (const routes of [apiKeyRoutes, verificationRoutes, auditLogRoutes, rotationRoutes])
         await api.register(async (scope) => routes(scope, deps));
     },

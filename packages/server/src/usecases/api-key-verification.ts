@@ -60,6 +60,11 @@ export class ApiKeyVerification {
     return this.#watch.poll();
   }
 
+  /** After this process has changed a key: in it, that counts from now on. */
+  refresh(): Promise<void> {
+    return this.#watch.refresh();
+  }
+
   /** The key, for whoever holds all of it; null for everybody else. */
   async find(key: string): Promise<KnownApiKey | null> {
     const presented = readApiKey(key);

@@ -28,6 +28,8 @@ export class RevisionWatch<State extends object> {
   #started = false;
   #timer: NodeJS.Timeout | null = null;
   #polling: Promise<void> | null = null;
+  /** A poll that began before this process changed something says nothing any more. */
+  #generation = 0;
 
   /** @param read gets what is known, and returns that same object when nothing changed */
   constructor(read: (known: State | null) => Promise<State>, clock: Clock = SYSTEM_CLOCK) {
@@ -73,10 +75,21 @@ export class RevisionWatch<State extends object> {
     return this.#polling;
   }
 
+  /** After a change of this process's own: what was known is forgotten, and asked for again. */
+  async refresh(): Promise<void> {
+    this.#generation++;
+    this.#state = null;
+    await this.#polling;
+    if (this.#started) await this.poll();
+  }
+
   async #pollOnce(): Promise<void> {
+    const generation = this.#generation;
     const [monotonicMs, wallMs] = [this.#clock.monotonicMs(), this.#clock.wallMs()];
     try {
-      this.#state = await this.#read(this.#state);
+      const state = await this.#read(this.#state);
+      if (generation !== this.#generation) return;
+      this.#state = state;
       this.#beganMonotonicMs = monotonicMs;
       this.#beganWallMs = wallMs;
     } catch {

@@ -66,6 +66,21 @@ it('nothing is fresh after a poll that failed, after a sleep of the machine, and
   expect(watch.fresh).toBeNull();
 });
 
+it('a poll that began before a change of this process counts for nothing', async () => {
+  const { watch, reads } = watched();
+  const started = watch.start();
+  const refreshed = watch.refresh();
+  reads[0]?.resolve({});
+  await started;
+  expect(watch.fresh).toBeNull();
+  const state = {};
+  await expect.poll(() => reads.length).toBeGreaterThan(1);
+  for (const read of reads) read.resolve(state);
+  await refreshed;
+  expect(watch.fresh).toBe(state);
+  await watch.stop();
+});
+
 const known = (id: number) =>
   knownApiKey({
     ...KEY,
