@@ -16,6 +16,7 @@ export interface Server {
 export async function start(name: string, given: unknown): Promise<Server> {
   const child: ChildProcess = fork(fileURLToPath(new URL(name, import.meta.url)), [JSON.stringify(given)], {
     execArgv: ['--import', 'tsx'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const exited = once(child, 'exit');
   const [url] = await Promise.race([

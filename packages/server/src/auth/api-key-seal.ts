@@ -14,6 +14,7 @@ const NO_HASH = '0'.repeat(64);
 /** Hashes and MACs under the ring's API-key-hash key. */
 export class ApiKeySeal {
   readonly #hash: KeyedHash;
+  readonly #token: KeyedHash;
   readonly #row: KeyedHash;
   /** Of rows with limits. Rows without any keep the MAC that they had before there were limits. */
   readonly #limitedRow: KeyedHash;
@@ -26,12 +27,18 @@ export class ApiKeySeal {
 
   private constructor(secret: Secret) {
     this.#hash = new KeyedHash(secret, 'api-key/1');
+    this.#token = new KeyedHash(secret, 'cached-token/1');
     this.#row = new KeyedHash(secret, 'api-key-row/1');
     this.#limitedRow = new KeyedHash(secret, 'api-key-row/2');
   }
 
   hashKey(key: string): string {
     return this.#hash.hash(key);
+  }
+
+  /** Under which a verified JWT is remembered. */
+  hashToken(token: string): string {
+    return this.#token.hash(token);
   }
 
   /** Constant time, and the same work for a row that has no hash or (null) is not there. */

@@ -3,15 +3,17 @@ import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { type FieldsealConfig, FieldsealError, Secret } from 'fieldseal';
+import { type FieldsealConfig, FieldsealError } from 'fieldseal';
 import type { Driver } from '../usecases/dependencies.js';
-import type { JwtSettings } from '../usecases/principals.js';
+import { type JwtSettings, verifyJwt } from '../usecases/principals.js';
 import { recordRefusal } from '../usecases/record-audit.js';
 import type { Actor, Service } from '../usecases/service.js';
+import { VerifiedTokens } from '../usecases/verified-tokens.js';
 import { authenticate, originOf } from './authenticate.js';
 import { describeApi } from './openapi.js';
 import { probes } from './probes.js';
 import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
+import { newRequestId } from './request-id.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditLogRoutes } from './routes/audit-logs.js';
 import { rotationRoutes } from './routes/rotations.js';
@@ -71,12 +73,16 @@ const AUDITED_STATUSES: readonly number[] = [401, 403, 404, 409];
 /** Builds the application; nothing listens yet. */
 export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance> {
   const { service, log } = deps;
+  const tokens = new VerifiedTokens(
+    (token) => verifyJwt(deps.jwt, token),
+    (token) => service.seal.hashToken(token),
+  );
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
-    genReqId: () => Secret.random(12).reveal().toString('hex'),
+    genReqId: newRequestId,
     return503OnClosing: true,
     // Answers to requests too broken to be routed have no body of Fastify's either.
     frameworkErrors: (error, request, reply) => {
@@ -166,7 +172,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     async (api) => {
       api.addHook('onRequest', async (request, reply) => {
         reply.header('cache-control', 'no-store');
-        request.actor = await authenticate(request, reply, service, deps.jwt);
+        request.actor = await authenticate(request, reply, service, tokens);
       });
       api.addHook('preValidation', wholeId);
       // A change to a key counts here before its answer is sent; in other processes within a second.

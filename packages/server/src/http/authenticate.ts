@@ -3,8 +3,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FieldsealError } from 'fieldseal';
 import { authenticateApiKey } from '../usecases/authenticate-api-key.js';
-import { type JwtSettings, verifyJwt } from '../usecases/principals.js';
 import type { Actor, Service } from '../usecases/service.js';
+import type { VerifiedTokens } from '../usecases/verified-tokens.js';
 
 /** Where a request comes from, as audit rows say it. */
 export function originOf(request: FastifyRequest): Omit<Actor, 'principal'> {
@@ -21,7 +21,7 @@ export async function authenticate(
   request: FastifyRequest,
   reply: FastifyReply,
   service: Service,
-  jwt: JwtSettings,
+  tokens: VerifiedTokens,
 ): Promise<Actor> {
   const credentials = /^Bearer +([!-~]+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (!credentials) {
@@ -31,7 +31,7 @@ export async function authenticate(
   const isJwt = credentials.split('.').length === 3;
   const onWait = (seconds: number) => void reply.header('retry-after', String(seconds));
   const principal = isJwt
-    ? await verifyJwt(jwt, credentials)
+    ? await tokens.verify(credentials)
     : await authenticateApiKey(service, credentials, request.ip, onWait);
   return { principal, ...originOf(request) };
 }
