@@ -14,3 +14,9 @@ export { rotateKeys } from './usecases/rotate-keys.js';
 export { scanDatabase } from './usecases/scan-database.js';
 export { type Actor, OPERATOR_ACTOR, openService, type Service, type ServiceSettings } from './usecases/service.js';
 export { sweepTables } from './usecases/sweep-tables.js';
+export {
+  type ApiKeyVerdict,
+  type VerificationCode,
+  type VerificationInput,
+  verifyApiKey,
+} from './usecases/verify-api-key.js';
