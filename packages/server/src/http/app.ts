@@ -176,9 +176,10 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
       });
       api.addHook('preValidation', wholeId);
       // A change to a key counts here before its answer is sent; in other processes within a second.
-      api.addHook('onSend', async ({ method, routeOptions: { url } }) => {
+      api.addHook('onSend', async ({ method, routeOptions: { url } }, { statusCode }) => {
         const isKeys = url?.startsWith(`${API_PREFIX}/keys`) === true && url !== `${API_PREFIX}/keys/verify`;
-        if (isKeys && method !== 'GET' && method !== 'HEAD') await service.verification.refresh();
+        // A refusal changes nothing, and strangers could have it as often as they like.
+        if (isKeys && statusCode < 400 && method !== 'GET' && method !== 'HEAD') await service.verification.refresh();
       });
       for (const routes of [apiKeyRoutes, verificationRoutes, auditLogRoutes, rotationRoutes])
         await api.register(async (scope) => routes(scope, deps));
