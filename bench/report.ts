@@ -1,5 +1,6 @@
 /** The runs as people read them: docs/benchmarks.md, its plot, and the tables on the terminal. */
 import { VERBS } from './contestant.ts';
+import { httpSection } from './http/section.ts';
 import { barChart } from './plot.ts';
 import { fieldGroup, majorOf, NPM_FERNET, OURS, PAGE, PARALLEL, PARTS, type Run, sizeText } from './run.ts';
 import { sweepSection } from './sweep/section.ts';
@@ -154,7 +155,7 @@ Values of 100 characters. Cold starts are on the clock, in a process of their ow
 
 ${groupTable(runs, PARTS, 'µs', microseconds)}
 
-${sweepSection()}## What is measured, and what is not
+${sweepSection()}${httpSection()}## What is measured, and what is not
 
 - All contestants of a table take turns, 150 ms at a time, in one process; Python and C in their own, beside it. The
   first round is thrown away. Where a machine slows down, it slows all of them.

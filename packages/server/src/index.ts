@@ -25,3 +25,9 @@ export { type Actor, OPERATOR_ACTOR, openService, type Service, type ServiceSett
 export { sweepTables } from './usecases/sweep-tables.js';
 export { disableApiKey, enableApiKey } from './usecases/switch-api-key.js';
 export { type ApiKeyChangeInput, updateApiKey } from './usecases/update-api-key.js';
+export {
+  type ApiKeyVerdict,
+  type VerificationCode,
+  type VerificationInput,
+  verifyApiKey,
+} from './usecases/verify-api-key.js';

@@ -9,14 +9,14 @@ import type { Driver } from './usecases/dependencies.js';
 import { findWork } from './usecases/find-work.js';
 import { keepSchedules, type ScheduleNotice } from './usecases/keep-schedules.js';
 import type { JwtSettings } from './usecases/principals.js';
-import { openService } from './usecases/service.js';
+import { openService, type ServiceOptions } from './usecases/service.js';
 import { countUnhashedApiKeys } from './usecases/take-over-api-keys.js';
 
 /** What requests under way get, once the process is asked to end. */
 const CLOSE_MS = 10_000;
 
 /** What `serve` works with. */
-export interface ServeOptions {
+export interface ServeOptions extends ServiceOptions {
   readonly version: string;
   readonly settings: Settings;
   readonly jwt: JwtSettings;
@@ -60,7 +60,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const config = await options.loadConfig();
   const store = await openStore(target, { schema, offEventLoop: true });
   try {
-    const { service, isNew } = await openService(store, keys, settings);
+    const { service, isNew } = await openService(store, keys, settings, options);
     if (isNew && !keys.root) {
       options.onAdvice(
         'the keyring is wrapped under ENCRYPTION_KEY itself; a ROOT_KEY of its own, set before the first start, is safer',
@@ -93,6 +93,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     });
     let keeping = Promise.resolve();
     try {
+      await service.verification.start();
       const address = await app.listen({ host: settings.host, port: settings.port }).catch((error: unknown) => {
         throw listenError(error, settings);
       });
@@ -113,6 +114,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
       await Promise.all([runner.stop(), app.close(), keeping]);
       clearTimeout(deadline);
+      await service.verification.stop();
       await service.repeats.close().catch(() => log({ level: 'error', event: 'repeated_rows_lost' }));
     }
   } finally {

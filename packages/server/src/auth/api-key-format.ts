@@ -43,8 +43,8 @@ export function generateApiKey(label: string): { readonly key: string; readonly 
 
 /** What a text that came as an API key says of itself. */
 export interface PresentedApiKey {
-  /** Where to look it up: everything before the last underscore. */
-  readonly prefix: string;
+  /** Where to look it up: up to the last underscore, and for a shape that is not ours up to the second one as well. */
+  readonly prefixes: readonly string[];
   /** `wrong`: our shape with another checksum, which only a key of the Python original can have. `none`: another shape. */
   readonly checksum: 'right' | 'wrong' | 'none';
 }
@@ -58,8 +58,12 @@ export function readApiKey(text: string): PresentedApiKey | null {
   if (!ANY_SHAPE.test(text)) return null;
   const end = text.lastIndexOf('_');
   if (end <= 0) return null;
-  const prefix = text.slice(0, end);
-  if (!OUR_SHAPE.test(text)) return { prefix, checksum: 'none' };
-  const body = text.slice(0, -CHECKSUM_CHARS);
-  return { prefix, checksum: text.endsWith(checksum(body)) ? 'right' : 'wrong' };
+  if (OUR_SHAPE.test(text)) {
+    const body = text.slice(0, -CHECKSUM_CHARS);
+    return { prefixes: [text.slice(0, end)], checksum: text.endsWith(checksum(body)) ? 'right' : 'wrong' };
+  }
+  // What comes behind the original's prefix may hold underscores of its own: `secrets.token_urlsafe` has them.
+  const second = text.indexOf('_', text.indexOf('_') + 1);
+  const ends = second > 0 && second < end ? [end, second] : [end];
+  return { prefixes: ends.map((at) => text.slice(0, at)), checksum: 'none' };
 }

@@ -8,9 +8,13 @@ import type { ApiKeyLimits, ApiKeyRow } from '../store/store.js';
  */
 export type SealedFields = Pick<ApiKeyRow, 'prefix' | 'userId' | 'scopes' | 'expiresAt'> & ApiKeyLimits;
 
+/** Of a hash's form; compared with where there is none, so that its absence takes no less time. */
+const NO_HASH = '0'.repeat(64);
+
 /** Hashes and MACs under the ring's API-key-hash key. */
 export class ApiKeySeal {
   readonly #hash: KeyedHash;
+  readonly #token: KeyedHash;
   readonly #row: KeyedHash;
   /** Of rows with limits. Rows without any keep the MAC that they had before there were limits. */
   readonly #limitedRow: KeyedHash;
@@ -24,6 +28,7 @@ export class ApiKeySeal {
 
   private constructor(secret: Secret) {
     this.#hash = new KeyedHash(secret, 'api-key/1');
+    this.#token = new KeyedHash(secret, 'cached-token/1');
     this.#row = new KeyedHash(secret, 'api-key-row/1');
     this.#limitedRow = new KeyedHash(secret, 'api-key-row/2');
     this.#request = new KeyedHash(secret, 'api-key-request/1');
@@ -33,9 +38,15 @@ export class ApiKeySeal {
     return this.#hash.hash(key);
   }
 
-  /** Constant time. */
-  isKey(row: ApiKeyRow, key: string): boolean {
-    return row.keyHash !== null && this.#hash.matches(row.keyHash, key);
+  /** Under which a verified JWT is remembered. */
+  hashToken(token: string): string {
+    return this.#token.hash(token);
+  }
+
+  /** Constant time, and the same work for a row that has no hash or (null) is not there. */
+  isKey(row: Pick<ApiKeyRow, 'keyHash'> | null, key: string): boolean {
+    const stored = row?.keyHash ?? null;
+    return this.#hash.matches(stored ?? NO_HASH, key) && stored !== null;
   }
 
   macRow(fields: SealedFields, keyHash: string): string {

@@ -2,7 +2,7 @@
 import { FieldsealError } from 'fieldseal';
 
 /** The scopes that concern this service itself. Only an admin can grant them. */
-export const MANAGEMENT_SCOPES = ['keys:read', 'keys:write', 'audit:read', 'rotation:write'] as const;
+export const MANAGEMENT_SCOPES = ['keys:read', 'keys:write', 'keys:verify', 'audit:read', 'rotation:write'] as const;
 export type ManagementScope = (typeof MANAGEMENT_SCOPES)[number];
 
 /** A caller. Subjects are compared as text. */

@@ -3,18 +3,21 @@ import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { type FieldsealConfig, FieldsealError, Secret } from 'fieldseal';
+import { type FieldsealConfig, FieldsealError } from 'fieldseal';
 import type { Driver } from '../usecases/dependencies.js';
-import type { JwtSettings } from '../usecases/principals.js';
+import { type JwtSettings, verifyJwt } from '../usecases/principals.js';
 import { recordRefusal } from '../usecases/record-audit.js';
 import type { Actor, Service } from '../usecases/service.js';
+import { VerifiedTokens } from '../usecases/verified-tokens.js';
 import { authenticate, originOf } from './authenticate.js';
 import { describeApi } from './openapi.js';
 import { probes } from './probes.js';
 import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
+import { newRequestId } from './request-id.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditLogRoutes } from './routes/audit-logs.js';
 import { rotationRoutes } from './routes/rotations.js';
+import { verificationRoutes } from './routes/verifications.js';
 import { HTTP_STATUSES } from './statuses.js';
 
 const BODY_BYTES = 64 * 1024;
@@ -70,12 +73,16 @@ const AUDITED_STATUSES: readonly number[] = [401, 403, 404, 409];
 /** Builds the application; nothing listens yet. */
 export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance> {
   const { service, log } = deps;
+  const tokens = new VerifiedTokens(
+    (token) => verifyJwt(deps.jwt, token),
+    (token) => service.seal.hashToken(token),
+  );
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
-    genReqId: () => Secret.random(12).reveal().toString('hex'),
+    genReqId: newRequestId,
     return503OnClosing: true,
     // Answers to requests too broken to be routed have no body of Fastify's either.
     frameworkErrors: (error, request, reply) => {
@@ -164,10 +171,16 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     async (api) => {
       api.addHook('onRequest', async (request, reply) => {
         reply.header('cache-control', 'no-store');
-        request.actor = await authenticate(request, service, deps.jwt);
+        request.actor = await authenticate(request, reply, service, tokens);
       });
       api.addHook('preValidation', wholeId);
-      for (const routes of [apiKeyRoutes, auditLogRoutes, rotationRoutes])
+      // A change to a key counts here before its answer is sent; in other processes within a second.
+      api.addHook('onSend', async ({ method, routeOptions: { url } }, { statusCode }) => {
+        const isKeys = url?.startsWith(`${API_PREFIX}/keys`) === true && url !== `${API_PREFIX}/keys/verify`;
+        // A refusal changes nothing, and strangers could have it as often as they like.
+        if (isKeys && statusCode < 400 && method !== 'GET' && method !== 'HEAD') await service.verification.refresh();
+      });
+      for (const routes of [apiKeyRoutes, verificationRoutes, auditLogRoutes, rotationRoutes])
         await api.register(async (scope) => routes(scope, deps));
     },
     { prefix: API_PREFIX },

@@ -1,10 +1,10 @@
 /** Bearer authentication: a JWT, or one of the service's own API keys. */
 
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FieldsealError } from 'fieldseal';
 import { authenticateApiKey } from '../usecases/authenticate-api-key.js';
-import { type JwtSettings, verifyJwt } from '../usecases/principals.js';
 import type { Actor, Service } from '../usecases/service.js';
+import type { VerifiedTokens } from '../usecases/verified-tokens.js';
 
 /** Where a request comes from, as audit rows say it. */
 export function originOf(request: FastifyRequest): Omit<Actor, 'principal'> {
@@ -15,15 +15,23 @@ export function originOf(request: FastifyRequest): Omit<Actor, 'principal'> {
 
 /**
  * Who makes the request.
- * @throws FieldsealError `ERR_UNAUTHENTICATED`
+ * @throws FieldsealError `ERR_UNAUTHENTICATED`; for an API key also `ERR_FORBIDDEN` and `ERR_RATE_LIMITED`
  */
-export async function authenticate(request: FastifyRequest, service: Service, jwt: JwtSettings): Promise<Actor> {
+export async function authenticate(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  service: Service,
+  tokens: VerifiedTokens,
+): Promise<Actor> {
   const credentials = /^Bearer +([!-~]+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (!credentials) {
     throw new FieldsealError('ERR_UNAUTHENTICATED', 'Send Authorization: Bearer with a token or an API key.');
   }
   // Three parts and two dots are a JWT; an API key has none.
   const isJwt = credentials.split('.').length === 3;
-  const principal = isJwt ? await verifyJwt(jwt, credentials) : await authenticateApiKey(service, credentials);
+  const onWait = (seconds: number) => void reply.header('retry-after', String(seconds));
+  const principal = isJwt
+    ? await tokens.verify(credentials)
+    : await authenticateApiKey(service, credentials, request.ip, onWait);
   return { principal, ...originOf(request) };
 }

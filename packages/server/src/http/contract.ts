@@ -7,6 +7,7 @@ import { parsedDetails } from '../usecases/audit-lines.js';
 import type { AuditRow } from '../usecases/list-audit-logs.js';
 import type { RunView } from '../usecases/list-runs.js';
 import type { RerolledApiKey } from '../usecases/reroll-api-key.js';
+import { type ApiKeyVerdict, VERIFICATION_CODES } from '../usecases/verify-api-key.js';
 
 const Time = Type.String({ format: 'date-time', description: 'RFC 3339, UTC' });
 const OptionalTime = Type.Union([Time, Type.Null()]);
@@ -120,6 +121,29 @@ export const RevokedSchema = Type.Object(
 
 export function revokedBody({ id, revokedAt }: ApiKeyView) {
   return { message: 'Key revoked successfully', id, revoked_at: time(revokedAt as string) };
+}
+
+export const VerdictSchema = Type.Object(
+  {
+    valid: Type.Boolean(),
+    code: Type.Enum([...VERIFICATION_CODES]),
+    key_id: Type.Union([Type.Integer(), Type.Null()]),
+    user_id: Identity,
+    scopes: Type.Union([Type.Array(Type.String()), Type.Null()]),
+    expires_at: OptionalTime,
+  },
+  { title: 'Verdict' },
+);
+
+export function verdictBody({ valid, code, keyId, userId, scopes, expiresAt }: ApiKeyVerdict) {
+  return {
+    valid,
+    code,
+    key_id: keyId,
+    user_id: identity(userId),
+    scopes: scopes && [...scopes],
+    expires_at: expiresAt && time(expiresAt),
+  };
 }
 
 const auditLogFields = {

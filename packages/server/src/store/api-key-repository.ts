@@ -43,38 +43,42 @@ export function apiKeyRepository(db: Db, dialect: Dialect, clock: DatabaseClock)
     });
   }
 
+  const revisionOf = async (name: Revision) => {
+    const query = db.selectFrom('fieldseal_revisions').select('revision').where('name', '=', name);
+    return (await query.executeTakeFirst())?.revision ?? 0;
+  };
+
   return {
-    insert: (row) =>
-      inTransaction(db, async (tx) => {
-        const inserted = await tx
-          .insertInto('api_keys')
-          .values({
-            user_id: row.userId,
-            name: row.name,
-            prefix: row.prefix,
-            key_hash: row.keyHash,
-            row_mac: row.rowMac,
-            encrypted_key: row.encryptedKey,
-            scopes: joinScopes(row.scopes),
-            created_at: storedTime(row.createdAt),
-            expires_at: row.expiresAt === null ? null : storedTime(row.expiresAt),
-            allowed_ips: row.allowedIps?.join(',') ?? null,
-            rate_limit: row.rateLimit,
-            rate_window_seconds: row.rateWindowSeconds,
-            quota: row.quota,
-            metadata: row.metadata,
-            rerolled_from: row.rerolledFrom,
-          })
-          // An error would end the caller's transaction on PostgreSQL, and another prefix could not be tried in it.
-          .onConflict((conflict) => conflict.column('prefix').doNothing())
-          .returningAll()
-          .executeTakeFirst();
-        if (!inserted) {
-          throw new FieldsealError('ERR_API_KEY_PREFIX_TAKEN', 'Another API key has this prefix; try again.');
-        }
-        await raise(tx);
-        return toApiKeyRow(inserted);
-      }),
+    // Raises nothing: what nobody has a row of, nobody remembers.
+    async insert(row) {
+      const inserted = await db
+        .insertInto('api_keys')
+        .values({
+          user_id: row.userId,
+          name: row.name,
+          prefix: row.prefix,
+          key_hash: row.keyHash,
+          row_mac: row.rowMac,
+          encrypted_key: row.encryptedKey,
+          scopes: joinScopes(row.scopes),
+          created_at: storedTime(row.createdAt),
+          expires_at: row.expiresAt === null ? null : storedTime(row.expiresAt),
+          allowed_ips: row.allowedIps?.join(',') ?? null,
+          rate_limit: row.rateLimit,
+          rate_window_seconds: row.rateWindowSeconds,
+          quota: row.quota,
+          metadata: row.metadata,
+          rerolled_from: row.rerolledFrom,
+        })
+        // An error would end the caller's transaction on PostgreSQL, and another prefix could not be tried in it.
+        .onConflict((conflict) => conflict.column('prefix').doNothing())
+        .returningAll()
+        .executeTakeFirst();
+      if (!inserted) {
+        throw new FieldsealError('ERR_API_KEY_PREFIX_TAKEN', 'Another API key has this prefix; try again.');
+      }
+      return toApiKeyRow(inserted);
+    },
 
     async get(id) {
       const row = await keys().where('id', '=', id).executeTakeFirst();
@@ -167,31 +171,25 @@ export function apiKeyRepository(db: Db, dialect: Dialect, clock: DatabaseClock)
       return (await query.where('key_hash', 'is', null).orderBy('id').limit(limit).execute()).map(toApiKeyRow);
     },
 
-    async touch(id) {
-      await db
-        .updateTable('api_keys')
-        .set({ last_used_at: clock.timestamp })
-        .where('id', '=', id)
-        .where(sql<boolean>`(last_used_at is null or last_used_at < ${clock.timestamp})`)
-        .execute();
+    async revision() {
+      return revisionOf('api_keys');
     },
 
-    async revision() {
-      const row = await db
-        .selectFrom('fieldseal_revisions')
-        .select('revision')
-        .where('name', '=', 'api_keys')
-        .executeTakeFirst();
-      return row?.revision ?? 0;
+    async hasUnchecked() {
+      return (await revisionOf('unchecked_api_keys')) > 0;
     },
+
+    noteUnchecked: () => raise(db, 'unchecked_api_keys'),
   };
 }
 
-/** Tells other processes that what they remember of keys may be old. */
-async function raise(tx: Db): Promise<void> {
+type Revision = StoreSchema['fieldseal_revisions']['name'];
+
+/** Of `api_keys`: tells other processes that what they remember of keys may be old. */
+async function raise(tx: Db, name: Revision = 'api_keys'): Promise<void> {
   await tx
     .insertInto('fieldseal_revisions')
-    .values({ name: 'api_keys', revision: 1 })
+    .values({ name, revision: 1 })
     .onConflict((conflict) =>
       conflict
         .column('name')

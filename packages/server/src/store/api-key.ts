@@ -115,8 +115,44 @@ export interface ApiKeyRepository {
   setHash(id: number, hash: { readonly keyHash: string; readonly rowMac: string }): Promise<boolean>;
   /** Rows without a hash, oldest first; with `lock`, nobody else changes them until the transaction has ended. */
   listUnhashed(limit: number, lock?: 'lock'): Promise<ApiKeyRow[]>;
-  /** Moves `last_used_at` forward to now by the database's clock; never back. */
-  touch(id: number): Promise<void>;
-  /** Grows with each change of any key but `last_used_at`: whoever remembers keys asks whether it still is the same. */
+  /** Grows with each change of a key that there is, but for its uses: whoever remembers keys asks whether it still is the same. */
   revision(): Promise<number>;
+  /** Whether keys were taken over that have our shape and, not being ours, no checksum. */
+  hasUnchecked(): Promise<boolean>;
+  /** Remembers that there are such keys. */
+  noteUnchecked(): Promise<void>;
+}
+
+/** What may be used of a key, and how often. */
+export type UseLimits = Pick<ApiKeyRow, 'rateLimit' | 'rateWindowSeconds' | 'quota'>;
+
+/** What became of a use. */
+export interface UseOutcome {
+  /** `used`: counted. The others are not counted. */
+  readonly result: 'used' | 'rate_limited' | 'quota_exceeded';
+  /** Uses left in this window; null: no rate limit. */
+  readonly remaining: number | null;
+  /** Milliseconds until the window ends, by the database's clock; null: no rate limit. */
+  readonly resetMs: number | null;
+}
+
+/** A key that was used. */
+export interface ApiKeyUse {
+  readonly id: number;
+  /** How long ago, in milliseconds. */
+  readonly agoMs: number;
+}
+
+/** What is counted of the use of keys. */
+export interface ApiKeyUsageRepository {
+  /**
+   * Counts one use of a key unless that would exceed a limit. Exact, however many processes count at once; windows are
+   * those of the database's clock, and begin with their first use.
+   */
+  consume(id: number, limits: UseLimits): Promise<UseOutcome>;
+  /**
+   * Moves `last_used_at` forward, never back, in one statement. PostgreSQL: rows that somebody else has locked are left out.
+   * @returns the ids of the rows that were not left out
+   */
+  markUsed(uses: readonly ApiKeyUse[]): Promise<number[]>;
 }

@@ -270,6 +270,17 @@ export const MIGRATIONS: readonly Migration[] = [
     },
   },
   {
+    version: 8,
+    creates: [],
+    statements(_dialect, qualify) {
+      return [
+        // What was taken over before this was remembered may have been such keys.
+        `insert into ${qualify('fieldseal_revisions')} (name, revision)
+          select 'unchecked_api_keys', count(*) from ${qualify('audit_logs')} where action = 'api_keys_taken_over'`,
+      ];
+    },
+  },
+  {
     version: 9,
     creates: ['audit_log_values', 'audit_prunes', 'audit_streams'],
     statements(dialect, qualify) {

@@ -1,6 +1,7 @@
 /** Opens the store: connects, brings the tables up to date and puts the repositories together. */
 import { type Dialect, Kysely, sql } from 'kysely';
 import { apiKeyRepository } from './api-key-repository.js';
+import { apiKeyUsageRepository } from './api-key-usage-repository.js';
 import { auditRepository } from './audit-repository.js';
 import { DATABASE_CLOCKS } from './database-clock.js';
 import { type DatabaseTarget, databaseName, type WrittenAs } from './database-url.js';
@@ -106,6 +107,7 @@ function repositories(db: Kysely<StoreSchema>, place: StorePlace, by: WrittenAs 
     audit: auditRepository(db, place, clock, by),
     apiKeys: apiKeyRepository(db, place.dialect, clock),
     idempotency: idempotencyRepository(db, place.dialect),
+    apiKeyUsage: apiKeyUsageRepository(db, place, clock),
     subjects: subjectKeyRepository(db, place, clock),
   };
 }

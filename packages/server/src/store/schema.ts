@@ -193,7 +193,8 @@ interface FieldsealIdempotencyKeysTable {
 
 /** One row for each kind of thing that processes keep in memory: its revision grows in the transaction of each change. */
 interface FieldsealRevisionsTable {
-  name: 'api_keys';
+  /** `unchecked_api_keys` is above 0 when keys of our shape but without our checksum were taken over. */
+  name: 'api_keys' | 'unchecked_api_keys';
   revision: number;
 }
 

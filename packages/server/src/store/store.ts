@@ -1,6 +1,6 @@
 /** The service's own tables behind one asynchronous interface, the same for SQLite and PostgreSQL. */
 import type { StoredKeyring, SubjectName, SubjectProvider, SubjectState, WrappedSubject } from 'fieldseal';
-import type { ApiKeyRepository } from './api-key.js';
+import type { ApiKeyRepository, ApiKeyUsageRepository } from './api-key.js';
 import type { AuditRepository } from './audit.js';
 import type { IdempotencyRepository } from './idempotency.js';
 import type { ScheduleRepository } from './schedule.js';
@@ -273,6 +273,7 @@ export interface StoreTransaction {
   readonly audit: AuditRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly idempotency: IdempotencyRepository;
+  readonly apiKeyUsage: ApiKeyUsageRepository;
   readonly subjects: SubjectKeyRepository;
 }
 

@@ -1,26 +1,38 @@
 /** From the text of an API key to who it speaks for. */
 import { FieldsealError } from 'fieldseal';
-import { readApiKey } from '../auth/api-key-format.js';
 import type { Principal } from '../auth/principal.js';
 import type { Service } from './service.js';
+import { type ApiKeyVerdict, judgeApiKey } from './verify-api-key.js';
 
-function refused(): FieldsealError {
-  return new FieldsealError('ERR_UNAUTHENTICATED', 'The API key is not valid.');
+function refused({ code }: ApiKeyVerdict): FieldsealError {
+  switch (code) {
+    case 'FORBIDDEN_IP':
+      return new FieldsealError('ERR_FORBIDDEN', 'The API key may not be used from this address.');
+    case 'RATE_LIMITED':
+      return new FieldsealError('ERR_RATE_LIMITED', 'The API key is used too often; wait until Retry-After is over.');
+    case 'QUOTA_EXCEEDED':
+      return new FieldsealError('ERR_RATE_LIMITED', 'The quota of the API key is used up.');
+    default:
+      return new FieldsealError('ERR_UNAUTHENTICATED', 'The API key is not valid.');
+  }
 }
 
 /**
- * Verifies a key and moves its `last_used_at` forward.
- * @throws FieldsealError `ERR_UNAUTHENTICATED`: the same for an unknown, altered, expired and revoked one
+ * Verifies a key that makes a request of this service, and counts the use.
+ * @param ip where the request comes from
+ * @param onWait told how many seconds a key that is used too often has to wait, before the error is thrown
+ * @throws FieldsealError `ERR_UNAUTHENTICATED`, the same for an unknown, altered, expired, disabled and revoked one;
+ * `ERR_FORBIDDEN` for an address that it may not be used from; `ERR_RATE_LIMITED`
  */
-export async function authenticateApiKey({ store, seal }: Service, text: string): Promise<Principal> {
-  const presented = readApiKey(text);
-  if (!presented) throw refused();
-  const row = await store.apiKeys.findByPrefix(presented.prefix);
-  if (!row || !seal.isKey(row, text) || !seal.isIntact(row)) throw refused();
-  // A wrong checksum is a typing mistake, unless the hash says that the Python original issued just this key.
-  if (!row.isActive || row.revokedAt !== null || row.disabledAt !== null) throw refused();
-  if (row.expiresAt !== null && Date.parse(row.expiresAt) <= Date.now()) throw refused();
-  // A time that cannot be written down is no reason to refuse a valid key.
-  await store.apiKeys.touch(row.id).catch(() => {});
-  return { kind: 'api_key', subject: row.userId, isAdmin: false, scopes: row.scopes, apiKeyId: row.id };
+export async function authenticateApiKey(
+  service: Service,
+  text: string,
+  ip: string | null,
+  onWait: (seconds: number) => void = () => {},
+): Promise<Principal> {
+  const verdict = await judgeApiKey(service, text, [], ip);
+  const { valid, code, keyId, userId, scopes, rateLimit } = verdict;
+  if (valid) return { kind: 'api_key', subject: userId as string, isAdmin: false, scopes, apiKeyId: keyId };
+  if (code === 'RATE_LIMITED' && rateLimit) onWait(rateLimit.resetSeconds);
+  throw refused(verdict);
 }

@@ -3,6 +3,7 @@ import { type EnvironmentKeys, FieldsealError, type KeyringSnapshot } from 'fiel
 import { ApiKeySeal } from '../auth/api-key-seal.js';
 import { OPERATOR, type Principal } from '../auth/principal.js';
 import type { NewAuditRow, Store, StoreTransaction } from '../store/store.js';
+import { API_KEY_CACHE_SIZE, ApiKeyVerification } from './api-key-verification.js';
 import { Repeats } from './repeats.js';
 import { type HashedValues, type HashValues, hashedDetails, valueHasher } from './sensitive-values.js';
 import { type GivenKeys, openServiceKeyring, type ServiceKeyring, withPurposeKey } from './service-keyring.js';
@@ -17,6 +18,12 @@ export interface ServiceSettings {
 }
 
 export const DEFAULT_SETTINGS: ServiceSettings = { apiKeyPrefix: 'pk', apiKeyExpiryDays: 30, apiKeyRecoverable: true };
+
+/** How a service is opened. */
+export interface ServiceOptions {
+  /** How many verified API keys are kept in memory (10,000); 0: each is asked of the database. */
+  readonly cachedApiKeys?: number;
+}
 
 /** Who does something, and from where: what an audit row says besides what was done. */
 export interface Actor {
@@ -34,6 +41,8 @@ export interface Service {
   readonly store: Store;
   readonly settings: ServiceSettings;
   readonly seal: ApiKeySeal;
+  /** Finds presented keys. A process that goes on starts it, and stops it before the store is closed. */
+  readonly verification: ApiKeyVerification;
   /** The newest keyring, read in the caller's transaction: a process that holds none can encrypt under no stale key. */
   openKeyring(tx: StoreTransaction): Promise<ServiceKeyring>;
   /** Hashes sensitive values for details of audit rows, and to search for them. Not within a transaction. */
@@ -56,14 +65,17 @@ export async function openService(
   store: Store,
   keys: EnvironmentKeys,
   settings: ServiceSettings = DEFAULT_SETTINGS,
+  { cachedApiKeys = API_KEY_CACHE_SIZE }: ServiceOptions = {},
 ): Promise<{ readonly service: Service; readonly isNew: boolean }> {
   const given = keysToOpen(keys);
   const first = await openServiceKeyring(store, given, true);
   const { ring } = await withPurposeKey(store, first, 'api-key-hash');
+  const seal = sealOf(ring);
   const service: Service = {
     store,
     settings,
-    seal: sealOf(ring),
+    seal,
+    verification: new ApiKeyVerification(store, seal, cachedApiKeys),
     openKeyring: (tx) => openServiceKeyring({ ...store, ...tx }, { ...given, previous: [] }, false),
     hashValues: valueHasher(store, given),
     repeats: new Repeats(store.audit),

@@ -4,6 +4,7 @@
  * into `encrypted_key`, and have it made a key.
  */
 import { EncryptionService, isFieldsealError, Keyring } from 'fieldseal';
+import { readApiKey } from '../auth/api-key-format.js';
 import type { ApiKeyRow, StoreTransaction } from '../store/store.js';
 import { type ApiKeyView, apiKeyView } from './api-key-view.js';
 import { type Actor, auditRow, type Service } from './service.js';
@@ -30,6 +31,7 @@ export async function takeOverApiKeys(service: Service, dryRun: boolean, actor: 
     const encryption = new EncryptionService(new Keyring((await service.openKeyring(tx)).ring));
     const hashed: ApiKeyView[] = [];
     const unreadable: number[] = [];
+    let isUnchecked = false;
     for (const row of rows) {
       const key = row.encryptedKey === null ? null : read(encryption, row.encryptedKey);
       if (key === null) {
@@ -37,9 +39,12 @@ export async function takeOverApiKeys(service: Service, dryRun: boolean, actor: 
         continue;
       }
       hashed.push(apiKeyView(row));
+      // A key of our shape that has no checksum: from now on a wrong one alone refuses nothing.
+      isUnchecked ||= readApiKey(key)?.checksum === 'wrong';
       const keyHash = service.seal.hashKey(key);
       if (!dryRun) await tx.apiKeys.setHash(row.id, { keyHash, rowMac: service.seal.macRow(row, keyHash) });
     }
+    if (!dryRun && isUnchecked) await tx.apiKeys.noteUnchecked();
     if (!dryRun && rows.length > 0) {
       const details = { hashed: hashed.map(({ id }) => id), unreadable };
       await tx.audit.insert(

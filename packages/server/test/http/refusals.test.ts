@@ -170,8 +170,11 @@ describe.each(PLACES)('on %s', (_name, place) => {
       expect(await refusal(service, 'POST', `${API}/rotate`, { token: writer.key, body: {} })).toBe(
         '403 ERR_FORBIDDEN',
       );
-      const listed = (await keysOf(service, writer.key)) as { id: number; last_used_at: string | null }[];
-      expect(listed.find(({ id }) => id === writer.id)?.last_used_at).toMatch(/Z$/);
+      const lastUsed = async () => {
+        const listed = (await keysOf(service, writer.key)) as { id: number; last_used_at: string | null }[];
+        return listed.find(({ id }) => id === writer.id)?.last_used_at;
+      };
+      await expect.poll(lastUsed, { timeout: 20_000 }).toMatch(/Z$/);
       const wrong = `${writer.key.slice(0, -1)}${writer.key.endsWith('0') ? '1' : '0'}`;
       expect(await refusal(service, 'GET', `${API}/keys`, { token: wrong })).toBe('401 ERR_UNAUTHENTICATED');
       await service.request('DELETE', `${API}/keys/${writer.id}`, { token: admin });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type NewApiKeyRow, NO_LIMITS } from '../../src/store/store.js';
 import { RFC_3339_UTC, type WithStore, withOneStore, withTwoStores } from './store-under-test.js';
 
-const KEY: NewApiKeyRow = {
+export const KEY: NewApiKeyRow = {
   ...NO_LIMITS,
   userId: '7',
   name: 'Production API Key',
@@ -174,16 +174,23 @@ export function apiKeyContract(name: string, withStore: WithStore): void {
         expect((await store.apiKeys.listUnhashed(10)).map(({ id }) => id)).toEqual([2, 4]);
       }));
 
-    it('remembers when it was last used, and never an earlier time', () =>
-      withOneStore(withStore, async (store, { execute }) => {
-        const { id } = await store.apiKeys.insert(KEY);
-        await store.apiKeys.touch(id);
-        const used = (await store.apiKeys.get(id))?.lastUsedAt ?? '';
-        expect(used).toMatch(RFC_3339_UTC);
-        expect(Math.abs(Date.parse(used) - Date.now())).toBeLessThan(60_000);
-        await execute(`update {t}api_keys set last_used_at = '2126-01-01T00:00:00.000Z'`);
-        await store.apiKeys.touch(id);
-        expect((await store.apiKeys.get(id))?.lastUsedAt).toBe('2126-01-01T00:00:00.000Z');
+    it('raises the revision with each change, and tells of keys without a checksum once there are some', () =>
+      withTwoStores(withStore, async (first, second) => {
+        const seen = [await first.apiKeys.revision()];
+        const change = async (work: () => Promise<unknown>) => {
+          await work();
+          seen.push(await second.apiKeys.revision());
+        };
+        const { id } = await first.apiKeys.insert({ ...KEY, keyHash: null, rowMac: null });
+        await change(() => first.apiKeys.setHash(id, { keyHash: 'aa', rowMac: 'bb' }));
+        await change(() => first.apiKeys.revoke(id, { by: '1', reason: null }));
+        expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));
+        const unchanged = await first.apiKeys.revision();
+        await first.apiKeyUsage.markUsed([{ id, agoMs: 0 }]);
+        expect(await first.apiKeys.revision()).toBe(unchanged);
+        expect(await second.apiKeys.hasUnchecked()).toBe(false);
+        await first.apiKeys.noteUnchecked();
+        expect(await second.apiKeys.hasUnchecked()).toBe(true);
       }));
   });
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { AuditFilter, Store } from '../../src/store/store.js';
 import { apiKeyContract } from './api-key-contract.js';
 import { auditContract } from './audit-contract.js';
+import { apiKeyUsageContract } from './api-key-usage-contract.js';
 import { keyringContract, RING } from './keyring-contract.js';
 import { rangeContract } from './range-contract.js';
 import { runContract } from './run-contract.js';
@@ -16,6 +17,7 @@ export function storeContract(name: string, withStore: WithStore): void {
   rangeContract(name, withStore);
   scheduleContract(name, withStore);
   apiKeyContract(name, withStore);
+  apiKeyUsageContract(name, withStore);
   subjectKeyContract(name, withStore);
   auditContract(name, withStore);
 

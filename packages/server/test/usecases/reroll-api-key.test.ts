@@ -46,8 +46,8 @@ describe.each(API_KEY_PLACES)('a reroll on %s', (_name, withApiKeys) => {
       expect(lifetimeOf({ createdAt, expiresAt })).toBe(7 * DAY_MS);
       expect(Date.parse(previousExpiresAt as string)).toBe(Date.parse(createdAt) + 3_600_000);
       expect(service.seal.isIntact(await rowOf(service, id))).toBe(true);
-      expect((await authenticateApiKey(service, key as string)).apiKeyId).toBe(id);
-      expect((await authenticateApiKey(service, old.key)).apiKeyId).toBe(old.id);
+      expect((await authenticateApiKey(service, key as string, '10.1.2.3')).apiKeyId).toBe(id);
+      expect((await authenticateApiKey(service, old.key, '10.1.2.3')).apiKeyId).toBe(old.id);
       const [row] = await service.store.audit.list({ action: 'api_key_rerolled', limit: 2 });
       expect(row).toMatchObject({ userId: 'ada', resourceId: String(old.id), status: 'success' });
       expect(JSON.parse(row?.details as string)).toEqual({
@@ -57,7 +57,7 @@ describe.each(API_KEY_PLACES)('a reroll on %s', (_name, withApiKeys) => {
       // Once; what goes on is the new one.
       expect(await codeOf(rerollApiKey(service, old.id, {}, ADA))).toBe('ERR_API_KEY_STATE');
       expect(await rerollApiKey(service, id, {}, ADA)).toMatchObject({ rerolledFrom: id });
-      await expect(authenticateApiKey(service, key as string)).rejects.toMatchObject({ code: 'ERR_UNAUTHENTICATED' });
+      await expect(authenticateApiKey(service, key as string, '10.1.2.3')).rejects.toMatchObject({ code: 'ERR_UNAUTHENTICATED' });
     }));
 
   it('never prolongs the old key, and never makes an expiring one permanent', () =>

@@ -1,0 +1,121 @@
+/** Finding the key behind a text: by its outside, in memory while nothing has changed, else in the database. */
+import { readApiKey } from '../auth/api-key-format.js';
+import type { ApiKeySeal } from '../auth/api-key-seal.js';
+import type { ApiKeyRow, Store } from '../store/store.js';
+import { ApiKeyCache, type KnownApiKey, knownApiKey } from './api-key-cache.js';
+import { ApiKeyUses } from './api-key-uses.js';
+import { type Clock, RevisionWatch, SYSTEM_CLOCK } from './watch-revision.js';
+
+/** Keys in memory, unless told. */
+export const API_KEY_CACHE_SIZE = 10_000;
+/** A row that was altered leaves one audit row in this time. */
+const TAMPERED_AGAIN_MS = 60_000;
+const MAX_TAMPERED = 1000;
+
+/** What does not change without the revision. */
+interface KeysState {
+  readonly revision: number;
+  /** Whether a key of our shape may lack our checksum. */
+  readonly hasUnchecked: boolean;
+}
+
+async function readState({ apiKeys }: Store, known: KeysState | null): Promise<KeysState> {
+  const revision = await apiKeys.revision();
+  return known?.revision === revision ? known : { revision, hasUnchecked: await apiKeys.hasUnchecked() };
+}
+
+/** Of one open service. Until it is started, every key is asked of the database, and every use written at once. */
+export class ApiKeyVerification {
+  readonly #store: Store;
+  readonly #seal: ApiKeySeal;
+  readonly #clock: Clock;
+  readonly #cache: ApiKeyCache;
+  readonly #watch: RevisionWatch<KeysState>;
+  readonly #uses: ApiKeyUses;
+  readonly #tampered = new Map<number, number>();
+
+  constructor(store: Store, seal: ApiKeySeal, cacheSize: number, clock: Clock = SYSTEM_CLOCK) {
+    this.#store = store;
+    this.#seal = seal;
+    this.#clock = clock;
+    this.#cache = new ApiKeyCache(cacheSize);
+    this.#watch = new RevisionWatch((known) => readState(store, known), clock);
+    this.#uses = new ApiKeyUses((uses) => store.apiKeyUsage.markUsed(uses), clock);
+  }
+
+  /** From now on keys are kept in memory, and uses collected. For a process that goes on; {@link ApiKeyVerification.stop} ends it. */
+  async start(): Promise<void> {
+    await this.#watch.start();
+  }
+
+  /** Writes the uses that were collected. Before the store is closed. */
+  async stop(): Promise<void> {
+    await this.#watch.stop();
+    this.#cache.clear();
+    await this.#uses.stop();
+  }
+
+  /** Asks for the revision now, as happens twice a second anyway. */
+  poll(): Promise<void> {
+    return this.#watch.poll();
+  }
+
+  /** After this process has changed a key: in it, that counts from now on. */
+  refresh(): Promise<void> {
+    return this.#watch.refresh();
+  }
+
+  /** The key, for whoever holds all of it; null for everybody else. */
+  async find(key: string): Promise<KnownApiKey | null> {
+    const presented = readApiKey(key);
+    if (!presented) return null;
+    const before = this.#watch.fresh;
+    // A typing mistake, or a guess: nobody has such a key.
+    if (presented.checksum === 'wrong' && before?.hasUnchecked === false) return null;
+    const hash = before && this.#seal.hashKey(key);
+    const remembered = hash && this.#cache.get(before, hash);
+    if (remembered) return remembered;
+    const row = await this.#lookUp(presented.prefixes, key);
+    if (!row) return null;
+    if (!this.#seal.isIntact(row)) {
+      await this.#tellOfTampering(row);
+      return null;
+    }
+    const known = knownApiKey(row);
+    // What was read before a change must not outlive it: only if nothing has changed since before the read.
+    if (hash && this.#watch.fresh === before) this.#cache.set(before, hash, known);
+    return known;
+  }
+
+  async #lookUp(prefixes: readonly string[], key: string): Promise<ApiKeyRow | null> {
+    for (const prefix of prefixes) {
+      const row = await this.#store.apiKeys.findByPrefix(prefix);
+      if (this.#seal.isKey(row, key)) return row;
+    }
+    return null;
+  }
+
+  /** Remembers that a key was used. */
+  async noteUse(id: number): Promise<void> {
+    this.#uses.note(id);
+    if (!this.#watch.isStarted) await this.#uses.stop();
+  }
+
+  /** Somebody holds the key, but its row is not as it was issued. */
+  async #tellOfTampering({ id, prefix }: ApiKeyRow): Promise<void> {
+    const nowMs = this.#clock.monotonicMs();
+    const toldMs = this.#tampered.get(id);
+    if (toldMs !== undefined && nowMs - toldMs < TAMPERED_AGAIN_MS) return;
+    if (this.#tampered.size >= MAX_TAMPERED) this.#tampered.clear();
+    this.#tampered.set(id, nowMs);
+    const row = {
+      action: 'api_key_tampered',
+      resourceType: 'api_key',
+      resourceId: String(id),
+      status: 'failure' as const,
+      details: JSON.stringify({ prefix }),
+    };
+    // The key is refused either way.
+    await this.#store.audit.insert(row).catch(() => {});
+  }
+}

@@ -1,0 +1,286 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
+import { EncryptionService, Keyring } from 'fieldseal';
+import pg from 'pg';
+import { describe, expect, it } from 'vitest';
+import { generateApiKey } from '../../src/auth/api-key-format.js';
+import type { Store } from '../../src/store/store.js';
+import { authenticateApiKey } from '../../src/usecases/authenticate-api-key.js';
+import { OPERATOR_ACTOR, type Service } from '../../src/usecases/service.js';
+import { takeOverApiKeys } from '../../src/usecases/take-over-api-keys.js';
+import { verifyApiKey } from '../../src/usecases/verify-api-key.js';
+import { issueKey, onPostgresSchema, onSqliteFile, type ServicePlace } from './with-open-service.js';
+
+const CHILD = fileURLToPath(new URL('verifying-child.ts', import.meta.url));
+const NOT_FOUND = {
+  valid: false,
+  code: 'NOT_FOUND',
+  keyId: null,
+  userId: null,
+  scopes: null,
+  expiresAt: null,
+  rateLimit: null,
+};
+
+/** A store that writes down what it is asked of API keys. `hold` may keep an answer back. */
+function observed(store: Store, asked: string[], hold: (name: string) => Promise<void> = async () => {}): Store {
+  const watch = <T extends object>(repository: T): T =>
+    new Proxy(repository, {
+      get(target, name) {
+        const method = Reflect.get(target, name);
+        if (typeof method !== 'function') return method;
+        return async (...args: unknown[]) => {
+          asked.push(String(name));
+          const answer = await method.apply(target, args);
+          await hold(String(name));
+          return answer;
+        };
+      },
+    });
+  return { ...store, apiKeys: watch(store.apiKeys), apiKeyUsage: watch(store.apiKeyUsage) };
+}
+
+function withWrongChecksum(key: string): string {
+  return `${key.slice(0, -1)}${key.endsWith('0') ? '1' : '0'}`;
+}
+
+const code = async (service: Service, key: string, rest: { scopes?: string[]; ip?: string } = {}) =>
+  (await verifyApiKey(service, { key, ...rest })).code;
+
+/** With what a test does to a row behind the service's back. */
+async function alter({ target, schema }: ServicePlace, sql: string): Promise<void> {
+  if (target.dialect === 'sqlite') {
+    const db = new Database(target.file);
+    db.exec(sql.replaceAll('{t}', ''));
+    db.close();
+    return;
+  }
+  const client = new pg.Client({ connectionString: target.connectionString });
+  await client.connect();
+  await client.query(sql.replaceAll('{t}', `${schema}.`));
+  await client.end();
+}
+
+describe.each([
+  ['SQLite', onSqliteFile],
+  ['PostgreSQL', onPostgresSchema],
+])('on %s', (_name, onPlace) => {
+  it.each([false, true])(
+    'a key is valid, or its holder learns what stands against it; nobody else learns anything (from memory: %s)',
+    (isStarted) =>
+      onPlace(async (place) => {
+        const service = await place.open();
+        if (isStarted) await service.verification.start();
+        const { key, row } = await issueKey(service);
+        const verdict = await verifyApiKey(service, { key, scopes: 'read:projects, write:sns' });
+        expect(verdict).toEqual({
+          valid: true,
+          code: 'VALID',
+          keyId: row.id,
+          userId: '7',
+          scopes: ['read:projects', 'write:sns'],
+          expiresAt: '2126-01-01T00:00:00.000Z',
+          rateLimit: null,
+        });
+        const other = generateApiKey('pk').key;
+        const wrong = [other, key.slice(0, 9) + other.slice(9), withWrongChecksum(key), key.slice(0, -1), `${key}0`];
+        for (const text of [...wrong, 'x', 'pk_', '__________', '☃'.repeat(9)]) {
+          expect(await verifyApiKey(service, { key: text })).toEqual(NOT_FOUND);
+        }
+        expect(await verifyApiKey(service, { key, scopes: ['read:projects', 'delete:all'] })).toEqual({
+          ...verdict,
+          valid: false,
+          code: 'INSUFFICIENT_SCOPE',
+        });
+
+        const expired = await issueKey(service, { expiresAt: '2026-01-02T00:00:00.000Z' });
+        const endless = await issueKey(service, { expiresAt: null });
+        const office = await issueKey(service, { allowedIps: ['192.0.2.0/24', '2001:db8::1'] });
+        expect(await code(service, expired.key)).toBe('EXPIRED');
+        expect(await verifyApiKey(service, { key: endless.key })).toMatchObject({ code: 'VALID', expiresAt: null });
+        expect(await code(service, office.key, { ip: '192.0.2.7' })).toBe('VALID');
+        expect(await code(service, office.key, { ip: '::ffff:192.0.2.7' })).toBe('VALID');
+        expect(await code(service, office.key, { ip: '192.0.3.7' })).toBe('FORBIDDEN_IP');
+        expect(await code(service, office.key)).toBe('FORBIDDEN_IP');
+        await expect(verifyApiKey(service, { key: office.key, ip: 'here' })).rejects.toMatchObject({
+          code: 'ERR_INPUT_INVALID',
+          message: 'ip is not an IP address.',
+        });
+
+        await alter(place, `update {t}api_keys set disabled_at = created_at where id = ${office.row.id}`);
+        await service.store.apiKeys.revoke(endless.row.id, { by: '7', reason: null });
+        await service.verification.poll();
+        expect(await code(service, endless.key)).toBe('REVOKED');
+        expect(await code(service, office.key, { ip: '192.0.2.7' })).toBe('DISABLED');
+      }),
+  );
+
+  it('a row that was altered is no key any more, and leaves one audit row however often it is tried', () =>
+    onPlace(async (place) => {
+      const service = await place.open();
+      const { key, row } = await issueKey(service);
+      for (const change of ["scopes = 'admin'", "user_id = '8'", 'expires_at = null', 'quota = 5', "key_hash = 'aa'"]) {
+        const fresh = await issueKey(service);
+        await alter(place, `update {t}api_keys set ${change} where id = ${fresh.row.id}`);
+        expect(await verifyApiKey(service, { key: fresh.key })).toEqual(NOT_FOUND);
+      }
+      await alter(place, `update {t}api_keys set scopes = 'admin' where id = ${row.id}`);
+      for (let i = 0; i < 3; i++) expect(await verifyApiKey(service, { key })).toEqual(NOT_FOUND);
+      const audited = await service.store.audit.list({ action: 'api_key_tampered', limit: 10 });
+      // The row with another hash is simply not the key's.
+      expect(audited).toHaveLength(5);
+      expect(audited[0]).toMatchObject({ resourceId: String(row.id), status: 'failure' });
+      expect(JSON.stringify(audited)).not.toContain(key.slice(9));
+    }));
+
+  it('a wrong checksum is refused without the database, except where keys of the original have none', () =>
+    onPlace(async ({ open, keys }) => {
+      const asked: string[] = [];
+      const service = await open({ wrap: (store) => observed(store, asked) });
+      await service.verification.start();
+      const { key } = await issueKey(service);
+      const mistyped = withWrongChecksum(key);
+      await service.verification.poll();
+      asked.length = 0;
+      expect(await verifyApiKey(service, { key: mistyped })).toEqual(NOT_FOUND);
+      expect(asked).toEqual([]);
+      expect(await verifyApiKey(service, { key: key.replace('pk_', 'xx_') })).toEqual(NOT_FOUND);
+      expect(asked).toEqual([]);
+      expect(await code(service, key)).toBe('VALID');
+      expect(await code(service, key)).toBe('VALID');
+      expect(asked).toEqual(['findByPrefix']);
+
+      // As the guide of the original shows one, and with the underscores that `secrets.token_urlsafe` makes.
+      const originals = ['pk_abc124_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', 'pk_abc125_a_b-cdefghijklmnopqrstuvwxyz_0123'];
+      const current = new EncryptionService(new Keyring((await service.openKeyring(service.store)).ring));
+      for (const original of originals) {
+        await service.store.apiKeys.insert({
+          ...(await issueKey(service)).row,
+          prefix: original.slice(0, 9),
+          keyHash: null,
+          rowMac: null,
+          encryptedKey: current.encryptField(original),
+        });
+        expect(await code(service, original)).toBe('NOT_FOUND');
+      }
+      const elsewhere = await open();
+      expect((await takeOverApiKeys(elsewhere, false, OPERATOR_ACTOR)).hashed).toHaveLength(2);
+      await service.verification.poll();
+      for (const original of originals) expect(await code(service, original)).toBe('VALID');
+      asked.length = 0;
+      expect(await verifyApiKey(service, { key: mistyped })).toEqual(NOT_FOUND);
+      expect(asked).toEqual(['findByPrefix']);
+      expect(keys.previous).toEqual([]);
+    }));
+
+  it('what was read before a change is not kept: neither when the change is seen meanwhile nor when nothing is known', () =>
+    onPlace(async ({ open }) => {
+      const asked: string[] = [];
+      let meanwhile = async () => {};
+      const service = await open({
+        wrap: (store) => observed(store, asked, async (name) => (name === 'findByPrefix' ? meanwhile() : undefined)),
+      });
+      await service.verification.start();
+      const elsewhere = await open();
+      const { key, row } = await issueKey(elsewhere);
+      await service.verification.poll();
+      meanwhile = async () => {
+        meanwhile = async () => {};
+        await elsewhere.store.apiKeys.revoke(row.id, { by: '1', reason: null });
+        await service.verification.poll();
+      };
+      expect(await code(service, key)).toBe('VALID'); // Read before the revocation, told after it, and forgotten.
+      expect(await code(service, key)).toBe('REVOKED');
+
+      const second = await issueKey(elsewhere);
+      await service.verification.poll();
+      expect(await code(service, second.key)).toBe('VALID');
+      await elsewhere.store.apiKeys.revoke(second.row.id, { by: '1', reason: null });
+      await service.verification.stop(); // Nothing is fresh from now on.
+      expect(await code(service, second.key)).toBe('REVOKED');
+    }));
+
+  it('a rate limit and a quota hold exactly over two processes, and tell how long to wait', () =>
+    onPlace(async ({ open }) => {
+      const services = [await open(), await open()] as const;
+      for (const { verification } of services) await verification.start();
+      const limited = await issueKey(services[0], { rateLimit: 50, rateWindowSeconds: 3600 });
+      const counted = await issueKey(services[0], { quota: 50 });
+      for (const [{ key }, refused] of [
+        [limited, 'RATE_LIMITED'],
+        [counted, 'QUOTA_EXCEEDED'],
+      ] as const) {
+        // Refused for its scopes, a use is not counted.
+        expect(await code(services[0], key, { scopes: ['other'] })).toBe('INSUFFICIENT_SCOPE');
+        const codes = await Promise.all(
+          Array.from({ length: 200 }, (_, i) => code(services[i % 2 === 0 ? 0 : 1] as Service, key)),
+        );
+        expect(codes.filter((each) => each === 'VALID')).toHaveLength(50);
+        expect(codes.filter((each) => each === refused)).toHaveLength(150);
+      }
+      const { rateLimit } = await verifyApiKey(services[0], { key: limited.key });
+      expect(rateLimit).toEqual({ limit: 50, windowSeconds: 3600, remaining: 0, resetSeconds: expect.any(Number) });
+      expect(rateLimit?.resetSeconds).toBeGreaterThan(0);
+      let wait = 0;
+      const authenticated = authenticateApiKey(services[0], limited.key, null, (seconds) => {
+        wait = seconds;
+      });
+      await expect(authenticated).rejects.toMatchObject({
+        code: 'ERR_RATE_LIMITED',
+        message: 'The API key is used too often; wait until Retry-After is over.',
+      });
+      expect(wait).toBeGreaterThan(0);
+      await expect(authenticateApiKey(services[0], counted.key, null)).rejects.toMatchObject({
+        code: 'ERR_RATE_LIMITED',
+        message: 'The quota of the API key is used up.',
+      });
+    }));
+
+  it('the last use is written when verification stops, and a use that cannot be written fails nothing', () =>
+    onPlace(async (place) => {
+      const asked: string[] = [];
+      const service = await place.open({ wrap: (store) => observed(store, asked) });
+      await service.verification.start();
+      const used = await issueKey(service);
+      for (let i = 0; i < 20; i++) expect(await code(service, used.key)).toBe('VALID');
+      expect(asked.filter((name) => name === 'markUsed')).toEqual([]);
+      await service.verification.stop();
+      expect(asked.filter((name) => name === 'markUsed')).toHaveLength(1);
+      expect((await service.store.apiKeys.get(used.row.id))?.lastUsedAt).toMatch(/Z$/);
+      // Not started, it is written at once.
+      const next = await issueKey(service);
+      expect(await code(service, next.key)).toBe('VALID');
+      expect((await service.store.apiKeys.get(next.row.id))?.lastUsedAt).toMatch(/Z$/);
+      const failing = await place.open({
+        wrap: (store) => ({
+          ...store,
+          apiKeyUsage: { ...store.apiKeyUsage, markUsed: () => Promise.reject(new Error('no room')) },
+        }),
+      });
+      expect(await code(failing, next.key)).toBe('VALID');
+    }));
+
+  it('of a thousand verifications at once in another process, none that begins a second after a revocation is valid', () =>
+    onPlace(async ({ open, childArgs }) => {
+      const service = await open();
+      const { key, row } = await issueKey(service);
+      const child = fork(CHILD, [JSON.stringify({ ...JSON.parse(childArgs), presented: key })], {
+        execArgv: ['--import', 'tsx'],
+      });
+      try {
+        expect(await once(child, 'message')).toEqual(['ready', undefined]);
+        await service.store.transaction((tx) => tx.apiKeys.revoke(row.id, { by: '1', reason: null }));
+        const committed = process.hrtime.bigint();
+        const [told] = await once(child, 'message');
+        const { counts, lastValidBegan } = JSON.parse(told);
+        expect(counts).toEqual({ VALID: expect.any(Number), REVOKED: expect.any(Number) });
+        expect(counts.VALID).toBeGreaterThanOrEqual(3000);
+        expect(counts.REVOKED).toBeGreaterThanOrEqual(5000);
+        expect(Number(BigInt(lastValidBegan) - committed) / 1e9).toBeLessThan(1);
+      } finally {
+        child.kill('SIGKILL');
+      }
+    }));
+});
