@@ -76,6 +76,7 @@ export const ERROR_CODES = {
   ERR_RUN_OVER: 'The run is over.',
   ERR_ROOT_CHANGE_UNFINISHED: 'The keyring is wrapped under two root keys until their change is finalized.',
   ERR_SCHEDULE_NOT_FOUND: 'There is no schedule of that id.',
+  ERR_AUDIT_TAMPERED: 'The audit log is not what was sealed and signed before.',
   ERR_INTERNAL: 'A fault of Fieldseal itself.',
 } as const;
 

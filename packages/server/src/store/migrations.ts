@@ -257,4 +257,82 @@ export const MIGRATIONS: readonly Migration[] = [
       ];
     },
   },
+  {
+    version: 10,
+    // audit_prunes is made by whichever migration comes first.
+    creates: ['audit_epochs', 'audit_leaves', 'audit_tree_nodes', 'audit_checkpoints'],
+    statements(dialect, qualify) {
+      const { id, bigint, time, now } = TYPES[dialect];
+      const logs = qualify('audit_logs');
+      const order =
+        dialect === 'sqlite'
+          ? []
+          : [
+              `alter table ${logs} add column if not exists xact_id xid8 not null default pg_current_xact_id()`,
+              `create index if not exists fieldseal_audit_logs_xact on ${logs} (xact_id, id)`,
+            ];
+      return [
+        ...order,
+        `create table ${qualify('audit_epochs')} (
+          epoch integer primary key,
+          cluster text,
+          inherited_up_to ${bigint} not null,
+          start_xact ${bigint},
+          created_at ${time} not null default ${now}
+        )`,
+        `create table ${qualify('audit_leaves')} (
+          leaf_index ${bigint} primary key,
+          epoch integer not null,
+          audit_id ${bigint} not null unique,
+          xact_id ${bigint},
+          salt text not null,
+          leaf_hash text not null
+        )`,
+        `create table ${qualify('audit_tree_nodes')} (
+          level integer not null,
+          node_index ${bigint} not null,
+          hash text not null,
+          primary key (level, node_index)
+        )`,
+        `create table ${qualify('audit_checkpoints')} (
+          tree_size ${bigint} primary key,
+          note text not null,
+          created_at ${time} not null default ${now}
+        )`,
+        `create table if not exists ${qualify('audit_prunes')} (
+          id ${id},
+          up_to_id ${bigint} not null,
+          pruned_at ${time} not null default ${now},
+          by_whom text not null
+        )`,
+        ...insertOnly(dialect, qualify, [
+          'audit_epochs',
+          'audit_leaves',
+          'audit_tree_nodes',
+          'audit_checkpoints',
+        ]),
+      ];
+    },
+  },
 ];
+
+/** Triggers that refuse to change or delete what is in these tables. */
+function insertOnly(dialect: Dialect, qualify: (table: string) => string, tables: readonly string[]): string[] {
+  if (dialect === 'sqlite') {
+    return tables.flatMap((table) =>
+      ['update', 'delete'].map(
+        (verb) => `create trigger fieldseal_${table}_no_${verb} before ${verb} on ${table}
+          begin select raise(abort, '${table} is insert-only'); end`,
+      ),
+    );
+  }
+  const refuse = qualify('fieldseal_refuse_tree_change');
+  return [
+    `create function ${refuse}() returns trigger language plpgsql as $$
+      begin raise exception '% is insert-only', tg_table_name; end $$`,
+    ...tables.map(
+      (table) => `create trigger fieldseal_${table}_insert_only before update or delete or truncate on ${qualify(table)}
+        for each statement execute function ${refuse}()`,
+    ),
+  ];
+}

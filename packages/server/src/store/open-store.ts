@@ -2,6 +2,7 @@
 import { type Dialect, Kysely, sql } from 'kysely';
 import { apiKeyRepository } from './api-key-repository.js';
 import { auditRepository } from './audit-repository.js';
+import { auditTreeRepository } from './audit-tree-repository.js';
 import { DATABASE_CLOCKS } from './database-clock.js';
 import { type DatabaseTarget, databaseName } from './database-url.js';
 import { keyringRepository } from './keyring-repository.js';
@@ -102,6 +103,7 @@ function repositories(db: Kysely<StoreSchema>, place: StorePlace): StoreTransact
     ranges: rangeRepository(db, place.dialect, clock),
     schedules: scheduleRepository(db, clock),
     audit: auditRepository(db, clock),
+    auditTree: auditTreeRepository(db, place),
     apiKeys: apiKeyRepository(db, clock),
     subjects: subjectKeyRepository(db, place, clock),
   };

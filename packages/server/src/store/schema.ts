@@ -119,6 +119,46 @@ interface AuditLogsTable {
   user_agent: string | null;
 }
 
+/** One row for each epoch of sealing. */
+interface AuditEpochsTable {
+  epoch: number;
+  cluster: string | null;
+  inherited_up_to: number;
+  start_xact: number | null;
+  created_at: Generated<string>;
+}
+
+/** One row for each sealed row of the audit log; salts and hashes in hex, here as below. */
+interface AuditLeavesTable {
+  leaf_index: number;
+  epoch: number;
+  audit_id: number;
+  xact_id: number | null;
+  salt: string;
+  leaf_hash: string;
+}
+
+/** The complete nodes above the leaves. */
+interface AuditTreeNodesTable {
+  level: number;
+  node_index: number;
+  hash: string;
+}
+
+interface AuditCheckpointsTable {
+  tree_size: number;
+  note: string;
+  created_at: Generated<string>;
+}
+
+/** Up to which id rows of the audit log may be deleted. */
+interface AuditPrunesTable {
+  id: Generated<number>;
+  up_to_id: number;
+  pruned_at: Generated<string>;
+  by_whom: string;
+}
+
 interface ApiKeysTable {
   id: Generated<number>;
   user_id: string;
@@ -200,6 +240,11 @@ export interface StoreSchema {
   sweep_schedules: SweepSchedulesTable;
   sweep_failures: SweepFailuresTable;
   audit_logs: AuditLogsTable;
+  audit_epochs: AuditEpochsTable;
+  audit_leaves: AuditLeavesTable;
+  audit_tree_nodes: AuditTreeNodesTable;
+  audit_checkpoints: AuditCheckpointsTable;
+  audit_prunes: AuditPrunesTable;
   api_keys: ApiKeysTable;
   api_key_usage: ApiKeyUsageTable;
   fieldseal_idempotency_keys: FieldsealIdempotencyKeysTable;

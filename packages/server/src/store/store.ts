@@ -2,10 +2,12 @@
 import type { StoredKeyring, SubjectName, SubjectProvider, SubjectState, WrappedSubject } from 'fieldseal';
 import type { ApiKeyRepository } from './api-key.js';
 import type { AuditRepository } from './audit.js';
+import type { AuditTreeRepository } from './audit-tree.js';
 import type { ScheduleRepository } from './schedule.js';
 
 export * from './api-key.js';
 export * from './audit.js';
+export * from './audit-tree.js';
 
 /** Which database a store or a sweep talks to. */
 export type Dialect = 'sqlite' | 'postgres';
@@ -269,6 +271,7 @@ export interface StoreTransaction {
   readonly ranges: RangeRepository;
   readonly schedules: ScheduleRepository;
   readonly audit: AuditRepository;
+  readonly auditTree: AuditTreeRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly subjects: SubjectKeyRepository;
 }

@@ -10,7 +10,12 @@ import type { PostgresSweptTable, SweptTable } from './swept-table.js';
 const OWN_TABLES: Readonly<Record<keyof StoreSchema | 'api_keys', true>> = {
   api_key_usage: true,
   api_keys: true,
+  audit_checkpoints: true,
+  audit_epochs: true,
+  audit_leaves: true,
   audit_logs: true,
+  audit_prunes: true,
+  audit_tree_nodes: true,
   encryption_key_rotations: true,
   encryption_keys: true,
   fieldseal_idempotency_keys: true,
