@@ -9,6 +9,7 @@ import type { Driver } from './usecases/dependencies.js';
 import { findWork } from './usecases/find-work.js';
 import { keepSchedules, type ScheduleNotice } from './usecases/keep-schedules.js';
 import type { JwtSettings } from './usecases/principals.js';
+import { keepSealing, type NoteSigner } from './usecases/seal-audit.js';
 import { openService } from './usecases/service.js';
 import { countUnhashedApiKeys } from './usecases/take-over-api-keys.js';
 
@@ -20,6 +21,8 @@ export interface ServeOptions {
   readonly version: string;
   readonly settings: Settings;
   readonly jwt: JwtSettings;
+  /** Who signs checkpoints of the audit log; null: none are signed. */
+  readonly auditSigner: NoteSigner | null;
   readonly target: DatabaseTarget;
   readonly schema: string;
   readonly subjectRootFile: string | null;
@@ -91,6 +94,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       stop.addEventListener('abort', () => resolve(), { once: true });
     });
     let keeping = Promise.resolve();
+    let sealing = Promise.resolve();
     try {
       const address = await app.listen({ host: settings.host, port: settings.port }).catch((error: unknown) => {
         throw listenError(error, settings);
@@ -106,11 +110,14 @@ export async function serve(options: ServeOptions): Promise<void> {
       runner.start();
       const tell = (notice: ScheduleNotice) => log({ level: 'warn', event: 'schedule_not_started', ...notice });
       keeping = keepSchedules({ keys, rotationKeys: async () => rotationKeys, tell }, store, stop);
+      const tellSealing = (failure: { readonly code: string; readonly message: string }) =>
+        log({ level: 'error', event: 'audit_not_sealed', ...failure });
+      sealing = keepSealing(store, options.auditSigner, stop, tellSealing);
       await stopped;
     } finally {
       // Whoever holds a connection open without finishing a request does not hold up the end.
       const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
-      await Promise.all([runner.stop(), app.close(), keeping]);
+      await Promise.all([runner.stop(), app.close(), keeping, sealing]);
       clearTimeout(deadline);
     }
   } finally {

@@ -1,6 +1,6 @@
 /** Turns rows of the audit log into leaves of its Merkle tree, behind the back of those who write them. */
 import { FieldsealError, Secret } from 'fieldseal';
-import { nodeKey, type StoredLeaf, type StoredNode, type TreeProgress } from '../store/audit-tree.js';
+import { nodeKey, type StoredLeaf, type StoredNode, type TreeProgress, type UnsealedRow } from '../store/audit-tree.js';
 import type { Store } from '../store/store.js';
 import { auditLeafHash, SALT_BYTES } from './audit-leaf.js';
 import { parseCheckpoint, signCheckpoint } from './checkpoint.js';
@@ -55,8 +55,8 @@ export class Sealer {
     let sealed = 0;
     let signedSize = latest?.size ?? 0;
     for (;;) {
-      const batch = await this.#nextBatch(progress);
-      const isLast = batch.length < BATCH_ROWS || stop?.aborted === true;
+      const { leaves: batch, isAll } = await this.#nextBatch(progress);
+      const isLast = isAll || stop?.aborted === true;
       const size = tree.size;
       const nodes: StoredNode[] = [];
       for (const { hash } of batch) nodes.push(...tree.append(hash));
@@ -90,21 +90,16 @@ export class Sealer {
     return auditTree.progress();
   }
 
-  async #nextBatch(progress: TreeProgress): Promise<StoredLeaf[]> {
+  /** The next leaves, and whether there are no more behind them. */
+  async #nextBatch(progress: TreeProgress): Promise<{ readonly leaves: StoredLeaf[]; readonly isAll: boolean }> {
     const epoch = progress.epoch?.epoch ?? 0;
-    let rows: Awaited<ReturnType<Store['auditTree']['unsealed']>> = [];
     if (this.#settledEpoch !== epoch && progress.last?.xactId == null) {
-      rows = await this.#store.auditTree.unsealed(progress, 'inherited', BATCH_ROWS);
+      const rows = await this.#store.auditTree.unsealed(progress, 'inherited', BATCH_ROWS);
+      if (rows.length > 0) return { leaves: leavesOf(rows, progress.size, epoch), isAll: false };
     }
-    if (rows.length === 0) {
-      this.#settledEpoch = epoch;
-      rows = await this.#store.auditTree.unsealed(progress, 'since', BATCH_ROWS);
-    }
-    const salts = Secret.random(Math.max(1, rows.length) * SALT_BYTES).reveal();
-    return rows.map(({ id, xactId, row }, at) => {
-      const salt = salts.subarray(at * SALT_BYTES, (at + 1) * SALT_BYTES);
-      return { index: progress.size + at, epoch, auditId: id, xactId, salt, hash: auditLeafHash(row, salt) };
-    });
+    this.#settledEpoch = epoch;
+    const rows = await this.#store.auditTree.unsealed(progress, 'since', BATCH_ROWS);
+    return { leaves: leavesOf(rows, progress.size, epoch), isAll: rows.length < BATCH_ROWS };
   }
 
   /** What was signed last must still be there: a checkpoint over a rewritten tree would bear it out. */
@@ -114,4 +109,12 @@ export class Sealer {
     if (!rootOf(await storedTree(this.#store, signed.size)).equals(signed.root))
       throw tampered('The audit log’s tree is not the one that its last checkpoint was signed over.');
   }
+}
+
+function leavesOf(rows: readonly UnsealedRow[], size: number, epoch: number): StoredLeaf[] {
+  const salts = Secret.random(rows.length * SALT_BYTES).reveal();
+  return rows.map(({ id, xactId, row }, at) => {
+    const salt = salts.subarray(at * SALT_BYTES, (at + 1) * SALT_BYTES);
+    return { index: size + at, epoch, auditId: id, xactId, salt, hash: auditLeafHash(row, salt) };
+  });
 }

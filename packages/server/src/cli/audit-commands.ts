@@ -1,4 +1,5 @@
 /** The commands of the audit log. */
+import type { Command } from 'commander';
 import type { ServiceCommands } from './service-commands.js';
 
 /** Details are JSON, except in rows of the Python original and of code that wrote plain text. */
@@ -18,8 +19,13 @@ function csvCell(value: unknown): string {
 }
 
 /** Adds `audit` and what stands under it. */
-export function addAuditCommands({ command, dependencies, output }: ServiceCommands): void {
-  command('audit', 'Look at the audit log.', 'fieldseal audit export --action api_key_created > audit.ndjson')
+export function addAuditCommands({ command, dependencies, output }: ServiceCommands): Command {
+  const audit = command(
+    'audit',
+    'Look at the audit log.',
+    'fieldseal audit export --action api_key_created > audit.ndjson',
+  );
+  audit
     .command('export')
     .description('Print audit rows, newest first: JSON lines, or CSV.')
     .option('--action <name>', 'only this action')
@@ -54,4 +60,5 @@ export function addAuditCommands({ command, dependencies, output }: ServiceComma
         }
       });
     });
+  return audit;
 }

@@ -14,6 +14,7 @@ import { probes } from './probes.js';
 import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditLogRoutes } from './routes/audit-logs.js';
+import { auditProofRoutes } from './routes/audit-proofs.js';
 import { rotationRoutes } from './routes/rotations.js';
 import { HTTP_STATUSES } from './statuses.js';
 
@@ -168,7 +169,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
         request.actor = await authenticate(request, service, deps.jwt);
       });
       api.addHook('preValidation', wholeId);
-      for (const routes of [apiKeyRoutes, auditLogRoutes, rotationRoutes])
+      for (const routes of [apiKeyRoutes, auditLogRoutes, auditProofRoutes, rotationRoutes])
         await api.register(async (scope) => routes(scope, deps));
     },
     { prefix: API_PREFIX },

@@ -1,6 +1,6 @@
 /** The tables of the audit log's Merkle tree. Rows are only ever added to them; triggers refuse anything else. */
 import { type Kysely, type RawBuilder, sql } from 'kysely';
-import { exactColumns, type ExactColumns, toExactRow } from './audit-exact-row.js';
+import { type ExactColumns, exactColumns, toExactRow } from './audit-exact-row.js';
 import {
   type AuditEpoch,
   type AuditTreeRepository,
@@ -68,6 +68,10 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
       };
     },
 
+    async epochs() {
+      return (await db.selectFrom('audit_epochs').selectAll().orderBy('epoch').execute()).map(toEpoch);
+    },
+
     async cluster() {
       if (!isPostgres) return null;
       const [right] = await rows(
@@ -81,9 +85,7 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
     },
 
     async beginEpoch(epoch, cluster) {
-      const start = isPostgres
-        ? sql`cast(cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as bigint)`
-        : sql`null`;
+      const start = isPostgres ? sql`cast(cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as bigint)` : sql`null`;
       await sql`insert into ${table('audit_epochs')} (epoch, cluster, inherited_up_to, start_xact)
         select ${epoch}, ${cluster}, (select coalesce(max(id), 0) from ${logs}), ${start} where true
         on conflict (epoch) do nothing`.execute(db);
@@ -137,7 +139,9 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
           ? sql`json_array_elements(cast(${JSON.stringify(values)} as json)) v`
           : sql`json_each(${JSON.stringify(values)})`;
       await sql`insert into ${leaves} (leaf_index, epoch, audit_id, xact_id, salt, leaf_hash)
-        select ${columns(['bigint', 'integer', 'bigint', 'bigint', 'text', 'text'])} from ${from(leafRows)}`.execute(db);
+        select ${columns(['bigint', 'integer', 'bigint', 'bigint', 'text', 'text'])} from ${from(leafRows)}`.execute(
+        db,
+      );
       await sql`insert into ${table('audit_tree_nodes')} (level, node_index, hash)
         select ${columns(['integer', 'bigint', 'text'])} from ${from(nodeRows)}`.execute(db);
       if (checkpoint) {
@@ -197,6 +201,14 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
       );
     },
 
+    async countNodes() {
+      const row = await db
+        .selectFrom('audit_tree_nodes')
+        .select(({ fn }) => fn.countAll<number>().as('nodes'))
+        .executeTakeFirst();
+      return row?.nodes ?? 0;
+    },
+
     async latestCheckpoint() {
       const row = await db
         .selectFrom('audit_checkpoints')
@@ -241,7 +253,8 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
     async passedOver({ epoch, last }, limit) {
       if (!epoch || !last) return [];
       let which = sql`a.id <= ${last.auditId}`;
-      if (isPostgres && last.xactId === null) which = sql`${which} and a.xact_id < cast(${String(epoch.startXact)} as xid8)`;
+      if (isPostgres && last.xactId === null)
+        which = sql`${which} and a.xact_id < cast(${String(epoch.startXact)} as xid8)`;
       if (isPostgres && last.xactId !== null) {
         // A number that the server has not given to any transaction yet would put a row off for ever.
         which = sql`((a.xact_id, a.id) <= (cast(${String(last.xactId)} as xid8), ${last.auditId})
@@ -255,12 +268,17 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
 
     async lag(progress) {
       const which =
-        isPostgres && progress.last?.xactId == null ? sql`a.id > ${progress.last?.auditId ?? 0} and ${isUnsealed}` : behind(progress, false);
+        isPostgres && progress.last?.xactId == null
+          ? sql`a.id > ${progress.last?.auditId ?? 0} and ${isUnsealed}`
+          : behind(progress, false);
       const age = isPostgres
         ? sql`extract(epoch from clock_timestamp() - min(a.timestamp))`
         : sql`unixepoch('now', 'subsec') - unixepoch(min(a.timestamp), 'subsec')`;
       const [row] = await rows(
-        sql<{ count: number; age: number | string | null }>`select count(*) as count, ${age} as age from ${logs} a where ${which}`,
+        sql<{
+          count: number;
+          age: number | string | null;
+        }>`select count(*) as count, ${age} as age from ${logs} a where ${which}`,
       );
       return { rows: row?.count ?? 0, oldestSeconds: Math.max(0, Number(row?.age ?? 0)) };
     },

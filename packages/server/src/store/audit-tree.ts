@@ -80,6 +80,8 @@ export interface SealingLag {
 
 export interface AuditTreeRepository {
   progress(): Promise<TreeProgress>;
+  /** All of them, the first one first. */
+  epochs(): Promise<AuditEpoch[]>;
   /** The server's identity: see {@link AuditEpoch.cluster}. */
   cluster(): Promise<string | null>;
   /** Begins the epoch of that number; nothing happens when another process has. */
@@ -102,6 +104,8 @@ export interface AuditTreeRepository {
   nodes(places: readonly { readonly level: number; readonly index: number }[]): Promise<Map<string, Buffer>>;
   /** The complete nodes above the leaves [begin, end) that end in that range. */
   nodesAbove(begin: number, end: number): Promise<StoredNode[]>;
+  /** How many nodes there are above the leaves. */
+  countNodes(): Promise<number>;
   latestCheckpoint(): Promise<StoredCheckpoint | null>;
   /** By size, from above `size` on. */
   checkpointsAfter(size: number, limit: number): Promise<StoredCheckpoint[]>;

@@ -305,12 +305,7 @@ export const MIGRATIONS: readonly Migration[] = [
           pruned_at ${time} not null default ${now},
           by_whom text not null
         )`,
-        ...insertOnly(dialect, qualify, [
-          'audit_epochs',
-          'audit_leaves',
-          'audit_tree_nodes',
-          'audit_checkpoints',
-        ]),
+        ...insertOnly(dialect, qualify, ['audit_epochs', 'audit_leaves', 'audit_tree_nodes', 'audit_checkpoints']),
       ];
     },
   },
