@@ -78,11 +78,12 @@ export class Sealer {
 
   /** Begins an epoch where there is none, or where the last one is of another server. */
   async #epoch(): Promise<TreeProgress> {
-    const { auditTree, dialect } = this.#store;
+    const { auditTree } = this.#store;
     const progress = await auditTree.progress();
     if (this.#cluster === undefined) this.#cluster = await auditTree.cluster();
     const { epoch, last, horizon } = progress;
-    const isOther = dialect === 'postgres' && epoch !== null && epoch.cluster !== this.#cluster;
+    // A role that may not ask says nothing; then the numbers below have to.
+    const isOther = epoch?.cluster != null && this.#cluster !== null && epoch.cluster !== this.#cluster;
     // Transactions are numbered upwards, so a smaller number than one that has ended is another server's.
     const isBack = horizon !== null && horizon < Math.max(epoch?.startXact ?? 0, last?.xactId ?? 0);
     if (epoch && !isOther && !isBack) return progress;
