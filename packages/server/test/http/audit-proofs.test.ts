@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { generateAuditKey } from '../../src/usecases/audit-keys.js';
 import { freshUser, onPostgres, onSqlite, type RunningService, withService } from './with-service.ts';
 
 const VERIFIER = fileURLToPath(new URL('../../../../docs/verify-audit.mjs', import.meta.url));
@@ -37,8 +38,7 @@ describe.each([
   ['PostgreSQL', onPostgres],
 ])('the proofs of the audit log on %s', (_name, place) => {
   test('are made by a running service, hold for an independent verifier, and break when a row is changed', async () => {
-    const keys = await place({ config: null }, (project) => project.fieldseal('audit', 'keygen', '--json'));
-    const { privateKey, publicKey } = keys.last;
+    const { privateKey, publicKey } = generateAuditKey('fieldseal');
     const serveEnv = { AUDIT_SIGNING_KEY: privateKey };
     await withService(place, { serveEnv }, async (service) => {
       const { project } = service;
