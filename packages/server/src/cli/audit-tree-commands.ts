@@ -47,14 +47,21 @@ export function addAuditTreeCommands(audit: Command, given: AuditTreeCommands): 
 
   audit
     .command('keygen')
-    .description('Print a new key that signs checkpoints, and the public key to verify them with.')
+    .description('Print a new key that signs checkpoints; the public key to verify them with goes to standard error.')
     .action(async () => {
       const { generateAuditKey } = await import('../usecases/audit-keys.js');
       const { privateKey, publicKey } = generateAuditKey(given.auditLogName());
-      output().result(
-        { privateKey, publicKey },
-        `AUDIT_SIGNING_KEY=${privateKey}\n# hand this one on; it verifies what the other signs:\n# ${publicKey}`,
-      );
+      output().note(`public key: ${publicKey}`);
+      output().result({ privateKey, publicKey }, privateKey);
+    });
+
+  audit
+    .command('public-key')
+    .description('Print the public key of the key that signs checkpoints.')
+    .action(async () => {
+      const { publicKeyOf } = await import('../usecases/audit-keys.js');
+      const publicKey = publicKeyOf(auditSigner());
+      output().result({ publicKey }, publicKey);
     });
 
   audit
