@@ -4,6 +4,7 @@ import { nodeKey, type StoredLeaf, type StoredNode, type TreeProgress, type Unse
 import type { Store } from '../store/store.js';
 import { auditLeafHash, SALT_BYTES } from './audit-leaf.js';
 import { parseCheckpoint, signCheckpoint } from './checkpoint.js';
+import { isOtherServer } from './epoch.js';
 import { GrowingTree, nodesOf, rootOf } from './merkle-tree.js';
 import { type NoteSigner, noteText } from './signed-note.js';
 
@@ -81,13 +82,8 @@ export class Sealer {
     const { auditTree } = this.#store;
     const progress = await auditTree.progress();
     if (this.#cluster === undefined) this.#cluster = await auditTree.cluster();
-    const { epoch, last, horizon } = progress;
-    // A role that may not ask says nothing; then the numbers below have to.
-    const isOther = epoch?.cluster != null && this.#cluster !== null && epoch.cluster !== this.#cluster;
-    // Transactions are numbered upwards, so a smaller number than one that has ended is another server's.
-    const isBack = horizon !== null && horizon < Math.max(epoch?.startXact ?? 0, last?.xactId ?? 0);
-    if (epoch && !isOther && !isBack) return progress;
-    await auditTree.beginEpoch((epoch?.epoch ?? 0) + 1, this.#cluster);
+    if (progress.epoch && !isOtherServer(progress, this.#cluster)) return progress;
+    await auditTree.beginEpoch((progress.epoch?.epoch ?? 0) + 1, this.#cluster);
     return auditTree.progress();
   }
 

@@ -3,6 +3,7 @@ import { type LeafWithRow, nodeKey, type StoredNode } from '../store/audit-tree.
 import type { Store } from '../store/store.js';
 import { auditLeafHash } from './audit-leaf.js';
 import { type Checkpoint, parseCheckpoint } from './checkpoint.js';
+import { isOtherServer } from './epoch.js';
 import { GrowingTree } from './merkle-tree.js';
 import { PRUNE_ACTION, readPrune } from './prune-note.js';
 import { type NoteVerifier, noteText, openNote } from './signed-note.js';
@@ -39,6 +40,8 @@ export interface LogVerification {
   readonly sealed: number;
   readonly pruned: number;
   readonly unsealed: number;
+  /** One, and one more for each time that the database moved to another PostgreSQL server. */
+  readonly epochs: number;
   /** Checkpoints of the database, and given ones, that hold. */
   readonly checkpoints: number;
   /** The largest size that a checkpoint with a good signature vouches for; 0 without a public key. */
@@ -85,8 +88,10 @@ class LogVerifier {
   #mismatches = new Set<boolean>();
   #pruneBound = 0;
   #pruned = 0;
-  /** Nodes above the leaves that there must be so far. */
-  #nodes = 0;
+  /** Whether the prunes were read again for the page at hand, whose rows may have been pruned meanwhile. */
+  #hasReadPrunes = false;
+  /** Checkpoints in the database over more leaves are newer than the tree that is compared. */
+  #storedEnd = 0;
   #previous: LeafWithRow | null = null;
   #latestMs = Number.NEGATIVE_INFINITY;
   #inherited = new Map<number, number>();
@@ -105,28 +110,33 @@ class LogVerifier {
 
   async run(): Promise<LogVerification> {
     const { auditTree } = this.#store;
-    for (const epoch of await auditTree.epochs()) this.#inherited.set(epoch.epoch, epoch.inheritedUpTo);
-    await this.#readPrunes();
-    for (let from = 0; ; ) {
-      const page = await auditTree.leavesFrom(from, PAGE);
-      if (page.length === 0) break;
-      const end = (page.at(-1)?.index ?? from) + 1;
-      const stored = await auditTree.nodesAbove(from, end);
-      const nodes = new Map(stored.map(({ level, index, hash }) => [nodeKey(level, index), hash]));
-      for (const leaf of page) await this.#leaf(leaf, nodes);
-      from = end;
-    }
-    if (this.#isWhole && (await auditTree.countNodes()) > this.#nodes)
-      this.#find('tree_changed', null, null, 'The tree has nodes that no leaves make.');
-    await this.#truncation();
+    // The log may grow meanwhile: what is compared is the tree of this moment, and the checkpoints of the moment before.
+    this.#storedEnd = (await auditTree.latestCheckpoint())?.size ?? 0;
     const progress = await auditTree.progress();
-    for (const id of await auditTree.passedOver(progress, TOLD)) {
+    const epochs = await auditTree.epochs();
+    for (const epoch of epochs) this.#inherited.set(epoch.epoch, epoch.inheritedUpTo);
+    await this.#readPrunes();
+    for (let from = 0; from < progress.size; ) {
+      const page = await auditTree.leavesFrom(from, Math.min(PAGE, progress.size - from));
+      const last = page.at(-1);
+      if (!last || page.every(({ index }) => index >= progress.size)) break;
+      const stored = await auditTree.nodesAbove(from, last.index + 1);
+      const nodes = new Map(stored.map(({ level, index, hash }) => [nodeKey(level, index), hash]));
+      this.#hasReadPrunes = false;
+      for (const leaf of page) if (leaf.index < progress.size) await this.#leaf(leaf, nodes);
+      from = last.index + 1;
+    }
+    await this.#truncation();
+    // Where a dump was restored and nothing sealed yet, the numbers of transactions say nothing.
+    const isOther = isOtherServer(progress, await auditTree.cluster());
+    for (const id of isOther ? [] : await auditTree.passedOver(progress, TOLD)) {
       this.#find('inserted', id, null, `Row ${id} was put among rows that had been sealed already.`);
     }
     return {
       sealed: progress.size,
       pruned: this.#pruned,
       unsealed: (await auditTree.lag(progress)).rows,
+      epochs: epochs.length,
       checkpoints: this.#checkpoints,
       vouchedSize: this.#vouchedSize,
       findings: this.#findings,
@@ -160,6 +170,14 @@ class LogVerifier {
     }
   }
 
+  async #isPruned(auditId: number): Promise<boolean> {
+    if (auditId > this.#pruneBound && !this.#hasReadPrunes) {
+      await this.#readPrunes();
+      this.#hasReadPrunes = true;
+    }
+    return auditId <= this.#pruneBound;
+  }
+
   async #leaf(leaf: LeafWithRow, nodes: ReadonlyMap<string, Buffer>): Promise<void> {
     const { index, auditId, row, salt, hash } = leaf;
     const expected = this.#previous ? this.#previous.index + 1 : 0;
@@ -182,7 +200,7 @@ class LogVerifier {
         this.#find('edited', auditId, index, `Row ${auditId} is not as it was sealed.`);
       }
       this.#time(leaf, row['timestamp']);
-    } else if (auditId <= this.#pruneBound) this.#pruned += 1;
+    } else if (await this.#isPruned(auditId)) this.#pruned += 1;
     else this.#find('deleted', auditId, index, `Row ${auditId} was deleted.`);
     this.#previous = leaf;
     this.#firstSince ??= leaf;
@@ -194,7 +212,6 @@ class LogVerifier {
   #node({ level, index, hash }: StoredNode, nodes: ReadonlyMap<string, Buffer>, leaf: LeafWithRow): void {
     const key = nodeKey(level, index);
     const stored = nodes.get(key);
-    this.#nodes += 1;
     if (stored?.equals(hash)) return;
     const width = 2 ** level;
     const rows = `leaves ${index * width} to ${(index + 1) * width - 1}, the last of row ${leaf.auditId}`;
@@ -274,7 +291,7 @@ class LogVerifier {
       const page = await this.#store.auditTree.checkpointsAfter(this.#storedUpTo, PAGE);
       this.#hasMoreStored = page.length === PAGE;
       this.#storedUpTo = page.at(-1)?.size ?? this.#storedUpTo;
-      for (const { size, note } of page) {
+      for (const { size, note } of page.filter((stored) => stored.size <= this.#storedEnd)) {
         const checkpoint = this.#open(note, false);
         if (checkpoint && checkpoint.size === size) this.#stored.push(checkpoint);
         else if (checkpoint)

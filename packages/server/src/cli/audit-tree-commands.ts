@@ -28,9 +28,10 @@ function parseDays(text: string): number {
 }
 
 function renderVerification(result: LogVerification & { readonly isSigned: boolean }): string {
-  const { sealed, pruned, unsealed, checkpoints, vouchedSize, isSigned, findings, findingCount } = result;
+  const { sealed, pruned, unsealed, epochs, checkpoints, vouchedSize, isSigned, findings, findingCount } = result;
   const lines = findings.map(({ kind, text }) => `${kind}: ${text}`);
   if (findingCount > findings.length) lines.push(`… and ${formatCount(findingCount - findings.length)} more`);
+  if (epochs > 1) lines.push(`The database moved to another server: there are ${epochs} epochs.`);
   lines.push(
     `${formatCount(sealed)} rows are sealed, ${formatCount(pruned)} of them pruned; ${formatCount(unsealed)} are not sealed yet.`,
     isSigned

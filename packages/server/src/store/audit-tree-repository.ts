@@ -201,14 +201,6 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
       );
     },
 
-    async countNodes() {
-      const row = await db
-        .selectFrom('audit_tree_nodes')
-        .select(({ fn }) => fn.countAll<number>().as('nodes'))
-        .executeTakeFirst();
-      return row?.nodes ?? 0;
-    },
-
     async latestCheckpoint() {
       const row = await db
         .selectFrom('audit_checkpoints')
@@ -303,7 +295,7 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
     },
 
     async permitDeletion(upToId, by) {
-      await db.insertInto('audit_prunes').values({ up_to_id: upToId, by_whom: by }).execute();
+      await db.insertInto('audit_prunes').values({ up_to_id: upToId, by }).execute();
     },
 
     async deleteUpTo(id, limit) {

@@ -104,8 +104,6 @@ export interface AuditTreeRepository {
   nodes(places: readonly { readonly level: number; readonly index: number }[]): Promise<Map<string, Buffer>>;
   /** The complete nodes above the leaves [begin, end) that end in that range. */
   nodesAbove(begin: number, end: number): Promise<StoredNode[]>;
-  /** How many nodes there are above the leaves. */
-  countNodes(): Promise<number>;
   latestCheckpoint(): Promise<StoredCheckpoint | null>;
   /** By size, from above `size` on. */
   checkpointsAfter(size: number, limit: number): Promise<StoredCheckpoint[]>;

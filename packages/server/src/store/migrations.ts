@@ -303,7 +303,7 @@ export const MIGRATIONS: readonly Migration[] = [
           id ${id},
           up_to_id ${bigint} not null,
           pruned_at ${time} not null default ${now},
-          by_whom text not null
+          "by" text not null
         )`,
         ...insertOnly(dialect, qualify, ['audit_epochs', 'audit_leaves', 'audit_tree_nodes', 'audit_checkpoints']),
       ];
@@ -323,11 +323,13 @@ function insertOnly(dialect: Dialect, qualify: (table: string) => string, tables
   }
   const refuse = qualify('fieldseal_refuse_tree_change');
   return [
-    `create function ${refuse}() returns trigger language plpgsql as $$
+    `create function ${refuse}() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
       begin raise exception '% is insert-only', tg_table_name; end $$`,
-    ...tables.map(
-      (table) => `create trigger fieldseal_${table}_insert_only before update or delete or truncate on ${qualify(table)}
-        for each statement execute function ${refuse}()`,
+    ...tables.flatMap((table) =>
+      ['update', 'delete', 'truncate'].map(
+        (verb) => `create trigger fieldseal_${table}_no_${verb} before ${verb} on ${qualify(table)}
+          for each statement execute function ${refuse}()`,
+      ),
     ),
   ];
 }

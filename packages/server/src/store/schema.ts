@@ -156,7 +156,7 @@ interface AuditPrunesTable {
   id: Generated<number>;
   up_to_id: number;
   pruned_at: Generated<string>;
-  by_whom: string;
+  by: string;
 }
 
 interface ApiKeysTable {

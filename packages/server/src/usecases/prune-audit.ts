@@ -8,7 +8,7 @@ import { auditRow, OPERATOR_ACTOR } from './service.js';
 
 const BATCH_ROWS = 1000;
 /** How often sealing is tried, while a transaction under way holds it up. */
-const TRIES = 25;
+const TRIES = 150;
 const TRY_MS = 200;
 
 export interface PruneResult {

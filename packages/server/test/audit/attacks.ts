@@ -1,8 +1,7 @@
 /** What an intruder who owns the database, and does not have the signing key, can do to a sealed log. */
 import { auditLeafHash } from '../../src/audit/audit-leaf.js';
 import { signPrune } from '../../src/audit/prune-note.js';
-import { Sealer } from '../../src/audit/sealer.js';
-import { type AuditedStore, addRows, newSigner } from './with-logs.js';
+import { type AuditedStore, addRows, newSigner, sealAll } from './with-logs.js';
 
 /** Rows 1 to 27 were sealed, with checkpoints over 1, 7 and 27 leaves. */
 export interface Attack {
@@ -24,7 +23,7 @@ const update = (set: string, id: number) => (place: AuditedStore) =>
 async function rebuild({ store, sql }: AuditedStore, keepCheckpointsUpTo: number): Promise<void> {
   const checkpoints = await store.auditTree.checkpointsAfter(0, 100);
   for (const table of ['audit_leaves', 'audit_tree_nodes', 'audit_checkpoints']) await sql(`delete from {t}${table}`);
-  await new Sealer(store, null).pass();
+  await sealAll(store, null);
   for (const { size, note } of checkpoints.filter((checkpoint) => checkpoint.size <= keepCheckpointsUpTo))
     await sql(`insert into {t}audit_checkpoints (tree_size, note) values (${size}, '${note}')`);
 }
@@ -86,7 +85,7 @@ export const ATTACKS: readonly Attack[] = [
     attack: async ({ sql, store }) => {
       const [column, value] = store.dialect === 'postgres' ? [', xact_id', ", '3'"] : ['', ''];
       await sql(`insert into {t}audit_logs (id, ${COLUMNS}${column}) values (-5, ${VALUES}${value})`);
-      await new Sealer(store, null).pass();
+      await sealAll(store, null);
     },
     finds: ['inserted', -5],
   },
@@ -94,7 +93,7 @@ export const ATTACKS: readonly Attack[] = [
     name: 'a row written today with the time of another day',
     attack: async ({ sql, store }) => {
       await sql(`insert into {t}audit_logs (${COLUMNS}, timestamp) values (${VALUES}, '2020-01-01T00:00:00.000Z')`);
-      await new Sealer(store, null).pass();
+      await sealAll(store, null);
     },
     finds: ['backdated', 28],
   },
@@ -128,15 +127,10 @@ export const ATTACKS: readonly Attack[] = [
     finds: ['tree_changed', 8],
   },
   {
-    name: 'a node of nothing',
-    attack: ({ sql }) => sql("insert into {t}audit_tree_nodes values (1, 0 + 9000, '00')"),
-    finds: ['tree_changed', null],
-  },
-  {
     name: 'a checkpoint that another key signed',
     attack: async ({ sql, store }) => {
       await sql('delete from {t}audit_checkpoints where tree_size = 27');
-      await new Sealer(store, newSigner()).pass();
+      await sealAll(store, newSigner());
     },
     finds: ['checkpoint_invalid', null],
   },
@@ -146,7 +140,7 @@ export const ATTACKS: readonly Attack[] = [
       const details = JSON.stringify({ note: await signPrune(5, newSigner()) });
       await sql('delete from {t}audit_logs where id <= 5');
       await store.audit.insert({ action: 'audit_pruned', resourceType: 'audit_log', status: 'success', details });
-      await new Sealer(store, null).pass();
+      await sealAll(store, null);
     },
     finds: ['deleted', 1],
   },
@@ -171,7 +165,7 @@ export const ATTACKS: readonly Attack[] = [
     attack: async (place) => {
       await truncate(place, 7);
       await addRows(place.store, 25);
-      await new Sealer(place.store, null).pass();
+      await sealAll(place.store, null);
     },
     finds: ['forked', 28],
     needsCheckpoint: true,

@@ -1,9 +1,11 @@
 /** An audit log on each database, and what an intruder does to it, with the triggers out of the way. */
 import Database from 'better-sqlite3';
 import { Ed25519Key } from 'fieldseal';
+import { Sealer } from '../../src/audit/sealer.js';
 import type { NoteSigner } from '../../src/audit/signed-note.js';
 import { openStore } from '../../src/store/open-store.js';
 import type { Store } from '../../src/store/store.js';
+import { sealingLag } from '../../src/usecases/seal-audit.js';
 import { withPostgresSchema } from '../postgres.js';
 import { withSqliteFile } from '../store/sqlite-file.js';
 
@@ -77,4 +79,14 @@ export async function addRows(store: Store, count: number): Promise<number[]> {
     }
   });
   return ids;
+}
+
+/**
+ * Seals until nothing is left. On PostgreSQL a transaction that is open anywhere on the server holds sealing back, and other
+ * tests have some.
+ */
+export async function sealAll(store: Store, signer: NoteSigner | null): Promise<void> {
+  const sealer = new Sealer(store, signer);
+  do await sealer.pass();
+  while ((await sealingLag(store)).rows > 0);
 }

@@ -35,11 +35,11 @@ describe('the commands of the audit log’s tree', () => {
           '2 checkpoints hold, and their signatures vouch for the first 5 rows.\n' +
           'The audit log is as it was sealed.\n',
       });
-      project.db((db) =>
-        db.exec(
-          "DROP TRIGGER IF EXISTS fieldseal_audit_logs_no_update; UPDATE audit_logs SET user_id = 'x' WHERE id = 3",
-        ),
-      );
+      project.db((db) => {
+        const triggers = db.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").pluck().all();
+        for (const name of triggers) db.exec(`DROP TRIGGER ${name}`);
+        db.exec("UPDATE audit_logs SET user_id = 'x' WHERE id = 3");
+      });
       const files = ['--checkpoint', 'kept.txt', '--public-key', publicKey];
       const changed = await project.fieldseal('audit', 'verify', ...files, '--json');
       expect(changed).toMatchObject({

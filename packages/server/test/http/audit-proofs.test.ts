@@ -23,7 +23,7 @@ async function verifier(folder: string, ...args: string[]): Promise<{ exitCode: 
 async function proofOf(service: RunningService, id: number, token: string) {
   for (let tries = 0; ; tries++) {
     const answer = await service.request('GET', `${LOGS}/${id}/inclusion-proof`, { token });
-    if (answer.status === 200 || tries > 100) return answer;
+    if (answer.status === 200 || tries > 300) return answer;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -127,7 +127,7 @@ describe.each([
       );
       expect(verified).toMatchObject({
         exitCode: 0,
-        last: { type: 'result', isSigned: true, findingCount: 0, unsealed: 0 },
+        last: { type: 'result', isSigned: true, findingCount: 0 },
       });
     });
   });

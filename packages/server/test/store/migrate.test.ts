@@ -107,7 +107,7 @@ describe.each([
       for (const options of [{}, { readOnly: true }, { migrate: false }]) {
         await expect(open(options)).rejects.toMatchObject({
           code: 'ERR_STORE_NEWER',
-          message: `The tables of the store are of version 999, and this Fieldseal knows them up to ${MIGRATIONS.length}; upgrade Fieldseal.`,
+          message: `The tables of the store are of version 999, and this Fieldseal knows them up to ${MIGRATIONS.at(-1)?.version}; upgrade Fieldseal.`,
         });
       }
     }));

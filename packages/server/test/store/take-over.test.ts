@@ -103,12 +103,17 @@ const everything = (dialect: Dialect) => Object.values(originalTables(EMITTED[di
 function backToMigration1(dialect: Dialect): string[] {
   const later = MIGRATIONS.filter(({ version }) => version > 1);
   const made = later.flatMap(({ creates }) => creates);
-  const added = later
-    .flatMap((migration) => migration.statements(dialect, (table) => table))
-    .map((statement) => /^alter table (\w+) add column (\w+)/.exec(statement))
-    .filter((match) => match !== null)
-    .filter(([, table]) => !made.some((name) => name === table));
+  const statements = later.flatMap((migration) => migration.statements(dialect, (table) => table));
+  const matches = (form: RegExp) => statements.map((text) => form.exec(text)).filter((match) => match !== null);
+  const added = matches(/^alter table (\w+) add column (?:if not exists )?(\w+)/).filter(
+    ([, table]) => !made.some((name) => name === table),
+  );
+  const on = (table: string | undefined) => (dialect === 'postgres' ? ` on {t}${table}` : '');
   return [
+    ...matches(/^create trigger (\w+) before (?:\w+ or )?\w+ on (\w+)/).map(
+      ([, name, table]) => `drop trigger ${dialect === 'postgres' ? '' : '{t}'}${name}${on(table)}`,
+    ),
+    ...matches(/^create function (\w+)/).map(([, name]) => `drop function {t}${name}`),
     ...made.map((table) => `drop table {t}${table}`),
     ...added.map(([, table, column]) => `alter table {t}${table} drop column ${column}`),
     'delete from {t}fieldseal_migrations where version > 1',
