@@ -26,4 +26,5 @@ await serve({
   log: (line) => void process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`),
   onListening: (address) => void process.send?.(address),
   onAdvice: () => {},
+  auditSigner: null,
 });

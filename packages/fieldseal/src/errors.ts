@@ -79,6 +79,7 @@ export const ERROR_CODES = {
   ERR_API_KEY_STATE: 'The API key is in a state that does not allow this.',
   ERR_API_KEY_TAMPERED: 'The row of the API key was changed by someone without the keyring.',
   ERR_IDEMPOTENCY_MISMATCH: 'The Idempotency-Key came with another request before.',
+  ERR_AUDIT_TAMPERED: 'The audit log is not what was sealed and signed before.',
   ERR_INTERNAL: 'A fault of Fieldseal itself.',
 } as const;
 

@@ -1,6 +1,7 @@
 /** The public names of the library. Adapters have their own entry points, such as `fieldseal/drizzle`. */
 
 export { contextText } from './core/context-text.js';
+export { Ed25519Key, verifyEd25519 } from './core/ed25519.js';
 export {
   type DecryptOptions,
   decodeFernetKey,
@@ -10,9 +11,10 @@ export {
 } from './core/fernet.js';
 export { hmacSha256 } from './core/hmac-sha256.js';
 export { KeyedHash } from './core/keyed-hash.js';
+export { lengthPrefixed } from './core/length-prefix.js';
 export { MultiFernet } from './core/multi-fernet.js';
 export { Secret } from './core/secret.js';
-export { Sha256 } from './core/sha256.js';
+export { Sha256, sha256 } from './core/sha256.js';
 export { EncryptionService, type EncryptionServiceOptions, type FieldOutcome } from './encryption-service.js';
 export { ERROR_CODES, type ErrorCode, FieldsealError, isFieldsealError, type Mistake } from './errors.js';
 export { BlindIndex, type IndexValue } from './fields/blind-index.js';

@@ -2,8 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseEnv } from 'node:util';
-import { type Environment, type EnvironmentKeys, takeEnvironmentKeys } from 'fieldseal';
+import { type Environment, type EnvironmentKeys, FieldsealError, takeEnvironmentKeys } from 'fieldseal';
 import { type CliContext, runCli } from './cli/program.js';
+import { AUDIT_KEY_VARIABLES, readAuditLogName, readAuditSigner } from './config/audit-signer.js';
 import { loadConfig } from './config/load-config.js';
 import { readSettings } from './config/settings.js';
 import { parseDatabaseUrl } from './store/database-url.js';
@@ -30,6 +31,22 @@ function takeKeys(env: Environment): EnvironmentKeys {
   const keys = takeEnvironmentKeys(env);
   for (const name of KEY_VARIABLES.flatMap((variable) => [variable, `${variable}_FILE`])) delete process.env[name];
   return keys;
+}
+
+/** The key that signs the audit log's checkpoints, which nothing needs in the process's environment any more. */
+function takeAuditSigner(env: Environment): ReturnType<typeof readAuditSigner> {
+  const signer = readAuditSigner(env);
+  for (const name of AUDIT_KEY_VARIABLES) delete process.env[name];
+  return signer;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new FieldsealError('ERR_USAGE', `The file ${path} cannot be read (${code}).`);
+  }
 }
 
 function version(): string {
@@ -90,6 +107,9 @@ export async function runCommand(host: CommandHost): Promise<number> {
     dependencies,
     jwt,
     settings: () => readSettings(env),
+    auditSigner: () => takeAuditSigner(env),
+    auditLogName: () => readAuditLogName(env),
+    readFile: readText,
     serve: async (config, output) => {
       // Only this command needs the HTTP stack; loading it takes others a noticeable while.
       const { serve } = await import('./serve.js');
@@ -98,6 +118,7 @@ export async function runCommand(host: CommandHost): Promise<number> {
         version: version(),
         settings,
         jwt: await jwt(),
+        auditSigner: takeAuditSigner(env),
         folder: process.cwd(),
         configFile: config,
         log,

@@ -9,6 +9,7 @@ import type { Driver } from './usecases/dependencies.js';
 import { findWork } from './usecases/find-work.js';
 import { keepSchedules, type ScheduleNotice } from './usecases/keep-schedules.js';
 import type { JwtSettings } from './usecases/principals.js';
+import { keepSealing, type NoteSigner } from './usecases/seal-audit.js';
 import { openService, type ServiceOptions } from './usecases/service.js';
 import { countUnhashedApiKeys } from './usecases/take-over-api-keys.js';
 
@@ -20,6 +21,8 @@ export interface ServeOptions extends ServiceOptions {
   readonly version: string;
   readonly settings: Settings;
   readonly jwt: JwtSettings;
+  /** Who signs checkpoints of the audit log; null: none are signed. */
+  readonly auditSigner: NoteSigner | null;
   readonly target: DatabaseTarget;
   readonly schema: string;
   readonly subjectRootFile: string | null;
@@ -92,6 +95,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       stop.addEventListener('abort', () => resolve(), { once: true });
     });
     let keeping = Promise.resolve();
+    let sealing = Promise.resolve();
     try {
       await service.verification.start();
       const address = await app.listen({ host: settings.host, port: settings.port }).catch((error: unknown) => {
@@ -108,11 +112,14 @@ export async function serve(options: ServeOptions): Promise<void> {
       runner.start();
       const tell = (notice: ScheduleNotice) => log({ level: 'warn', event: 'schedule_not_started', ...notice });
       keeping = keepSchedules({ keys, rotationKeys: async () => rotationKeys, tell }, store, stop);
+      const tellSealing = (failure: { readonly code: string; readonly message: string }) =>
+        log({ level: 'error', event: 'audit_not_sealed', ...failure });
+      sealing = keepSealing(store, options.auditSigner, stop, tellSealing);
       await stopped;
     } finally {
       // Whoever holds a connection open without finishing a request does not hold up the end.
       const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
-      await Promise.all([runner.stop(), app.close(), keeping]);
+      await Promise.all([runner.stop(), app.close(), keeping, sealing]);
       clearTimeout(deadline);
       await service.verification.stop();
       await service.repeats.close().catch(() => log({ level: 'error', event: 'repeated_rows_lost' }));

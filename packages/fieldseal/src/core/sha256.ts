@@ -1,5 +1,10 @@
-/** SHA-256 (FIPS 180-4) of data that comes in pieces, for file digests. */
-import { createHash, type Hash } from 'node:crypto';
+/** SHA-256 (FIPS 180-4): of one message, and of data that comes in pieces. */
+import { createHash, type Hash, hash } from 'node:crypto';
+
+/** The digest of one message, 32 bytes. */
+export function sha256(message: Uint8Array): Buffer {
+  return hash('sha256', message, 'buffer');
+}
 
 /** One digest in the making. */
 export class Sha256 {

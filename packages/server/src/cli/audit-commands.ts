@@ -1,5 +1,5 @@
 /** The commands of the audit log. */
-import { Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { FieldsealError } from 'fieldseal';
 import { OPERATOR_ACTOR } from '../usecases/service.js';
 import { positiveNumber } from './parse-number.js';
@@ -19,10 +19,17 @@ interface FilterFlags {
 const FOUND_ROWS = 500;
 
 /** Adds `audit` and what stands under it. */
-export function addAuditCommands({ command, dependencies, output, settings, stdinLines, env }: ServiceCommands): void {
+export function addAuditCommands({
+  command,
+  dependencies,
+  output,
+  settings,
+  stdinLines,
+  env,
+}: ServiceCommands): Command {
   const audit = command(
     'audit',
-    'Export, search, stream and protect the audit log.',
+    'Export, search, stream, seal, verify and protect the audit log.',
     'fieldseal audit export --action api_key_created > audit.ndjson',
   );
   audit
@@ -99,4 +106,5 @@ export function addAuditCommands({ command, dependencies, output, settings, stdi
       );
       if (isOwner) output().note(`warning: ${role} is that owner; let another role own the tables.`);
     });
+  return audit;
 }

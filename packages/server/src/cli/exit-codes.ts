@@ -82,5 +82,6 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   ERR_API_KEY_STATE: 2,
   ERR_API_KEY_TAMPERED: 1,
   ERR_IDEMPOTENCY_MISMATCH: 2,
+  ERR_AUDIT_TAMPERED: 1,
   ERR_INTERNAL: 1,
 };

@@ -9,9 +9,11 @@ import type { Dependencies } from '../usecases/dependencies.js';
 import type { SweepOptions, SweepReport } from '../usecases/drive-run.js';
 import type { JwtSettings } from '../usecases/principals.js';
 import type { GivenRotation } from '../usecases/rotate-keys.js';
+import type { NoteSigner } from '../usecases/seal-audit.js';
 import type { ServiceSettings } from '../usecases/service.js';
 import { addApiKeyCommands } from './api-key-commands.js';
 import { addAuditCommands } from './audit-commands.js';
+import { addAuditTreeCommands } from './audit-tree-commands.js';
 import { addBackupCommands } from './backup-commands.js';
 import { parseDuration } from './duration.js';
 import { EXIT, EXIT_CODES } from './exit-codes.js';
@@ -32,6 +34,11 @@ export interface CliContext extends KeySources {
   /** `AUTH_JWT_SECRET` and what belongs to it. @throws FieldsealError `ERR_CONFIG_INVALID` */
   jwt(): Promise<JwtSettings>;
   settings(): ServiceSettings & { readonly backupEncrypted: boolean };
+  /** Who signs checkpoints of the audit log; null: nobody. @throws FieldsealError of the variables that say so */
+  auditSigner(): NoteSigner | null;
+  auditLogName(): string;
+  /** The text of a file that an option names. @throws FieldsealError `ERR_USAGE` */
+  readFile(path: string): string;
   /** Serves until the process is asked to end. */
   serve(
     config: string | null,
@@ -112,6 +119,8 @@ Environment (a .env file is read too):
   DATABASE_URL             sqlite:PATH (default: sqlite:fieldseal.db) or postgres://USER:PASSWORD@HOST/DATABASE
   AUDIT_WEBHOOK_SECRET     signs what \`audit stream --webhook\` sends; at least 32 bytes
   DATABASE_SCHEMA          PostgreSQL: where the service's own tables are (default: fieldseal)
+  AUDIT_SIGNING_KEY_FILE   the file with the Ed25519 key that signs checkpoints of the audit log; \`fieldseal audit keygen\`
+  AUDIT_LOG_NAME           what the audit log is called in its checkpoints (default: fieldseal)
 Keys may also be given in files: ENCRYPTION_KEY_FILE and so on.
 
 Exit codes: 0 done, 1 finished with failures, 2 usage or configuration, 3 stopped and resumable.
@@ -299,7 +308,16 @@ Example, the first day:
   };
   addServiceCommands(serviceCommands);
   addApiKeyCommands(serviceCommands);
-  addAuditCommands(serviceCommands);
+  addAuditTreeCommands(addAuditCommands(serviceCommands), {
+    dependencies,
+    output: () => output,
+    auditSigner: context.auditSigner,
+    auditLogName: context.auditLogName,
+    readFile: context.readFile,
+    setExitCode: (code) => {
+      exitCode = code;
+    },
+  });
 
   addBackupCommands({
     command,

@@ -16,6 +16,7 @@ import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
 import { newRequestId } from './request-id.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditLogRoutes } from './routes/audit-logs.js';
+import { auditProofRoutes } from './routes/audit-proofs.js';
 import { rotationRoutes } from './routes/rotations.js';
 import { verificationRoutes } from './routes/verifications.js';
 import { HTTP_STATUSES } from './statuses.js';
@@ -180,7 +181,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
         // A refusal changes nothing, and strangers could have it as often as they like.
         if (isKeys && statusCode < 400 && method !== 'GET' && method !== 'HEAD') await service.verification.refresh();
       });
-      for (const routes of [apiKeyRoutes, verificationRoutes, auditLogRoutes, rotationRoutes])
+      for (const routes of [apiKeyRoutes, verificationRoutes, auditLogRoutes, auditProofRoutes, rotationRoutes])
         await api.register(async (scope) => routes(scope, deps));
     },
     { prefix: API_PREFIX },

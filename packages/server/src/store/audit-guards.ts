@@ -9,6 +9,9 @@ const GUARDED = { audit_logs: 'id', audit_log_values: 'audit_id' } as const;
 /** `audit protect` takes the rights to change these away from a role. */
 export const PROTECTED_TABLES = ['audit_logs', 'audit_log_values', 'audit_prunes'] as const;
 
+/** The tables of the audit log's tree, to which rows are only ever added. */
+export const TREE_TABLES = ['audit_epochs', 'audit_leaves', 'audit_tree_nodes', 'audit_checkpoints'] as const;
+
 const UNCHANGED = 'audit rows are never changed';
 const KEPT = 'audit rows are deleted by `fieldseal audit prune` alone';
 
@@ -85,5 +88,28 @@ export function xactIds(qualify: Qualify): string[] {
   return [
     `alter table ${table} add column if not exists xact_id xid8 not null default pg_current_xact_id()`,
     `create index if not exists fieldseal_audit_logs_xact on ${table} (xact_id, id)`,
+  ];
+}
+
+/** Triggers that refuse to change or delete what is in these tables. */
+export function insertOnly(dialect: Dialect, qualify: Qualify, tables: readonly string[]): string[] {
+  if (dialect === 'sqlite') {
+    return tables.flatMap((table) =>
+      ['update', 'delete'].map(
+        (verb) => `create trigger fieldseal_${table}_no_${verb} before ${verb} on ${table}
+          begin select raise(abort, '${table} is insert-only'); end`,
+      ),
+    );
+  }
+  const refuse = qualify('fieldseal_refuse_tree_change');
+  return [
+    `create function ${refuse}() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+      begin raise exception '% is insert-only', tg_table_name; end $$`,
+    ...tables.flatMap((table) =>
+      ['update', 'delete', 'truncate'].map(
+        (verb) => `create trigger fieldseal_${table}_no_${verb} before ${verb} on ${qualify(table)}
+          for each statement execute function ${refuse}()`,
+      ),
+    ),
   ];
 }

@@ -122,6 +122,8 @@ export function auditRepository(
 
 async function clusterOf(db: Kysely<StoreSchema>, dialect: Dialect): Promise<string | null> {
   if (dialect === 'sqlite') return null;
+  const mayAsk = sql<{ granted: boolean }>`select has_function_privilege('pg_control_system()', 'execute') as granted`;
+  if (!(await mayAsk.execute(db)).rows[0]?.granted) return null;
   const { rows } = await sql<{ id: string }>`select system_identifier::text as id from pg_control_system()`.execute(db);
   return rows[0]?.id ?? null;
 }

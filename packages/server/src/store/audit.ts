@@ -63,7 +63,7 @@ export interface AuditRepository {
   follow(after: AuditPosition, limit: number): Promise<{ readonly rows: AuditRow[]; readonly at: AuditPosition }>;
   /** Where following begins, behind the row of that id. */
   startBehind(id: number): Promise<AuditPosition>;
-  /** PostgreSQL: which cluster this is, since ids of transactions mean nothing in another. */
+  /** PostgreSQL: which cluster this is, since ids of transactions mean nothing in another; null where the role may not ask. */
   cluster(): Promise<string | null>;
   /** Lets rows up to this id be deleted, from now on and for good. */
   permitDeletion(upToId: number, by: string): Promise<void>;

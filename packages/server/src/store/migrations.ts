@@ -1,5 +1,5 @@
 /** Every change to the store's tables, in order: appended to, never edited once released. */
-import { auditGuards, xactIds } from './audit-guards.js';
+import { auditGuards, insertOnly, TREE_TABLES, xactIds } from './audit-guards.js';
 import type { StoreSchema } from './schema.js';
 import type { Dialect } from './store.js';
 
@@ -306,6 +306,42 @@ export const MIGRATIONS: readonly Migration[] = [
         )`,
         ...(dialect === 'postgres' ? xactIds(qualify) : []),
         ...auditGuards(dialect, qualify),
+      ];
+    },
+  },
+  {
+    version: 10,
+    creates: TREE_TABLES,
+    statements(dialect, qualify) {
+      const { bigint, time, now } = TYPES[dialect];
+      return [
+        `create table ${qualify('audit_epochs')} (
+          epoch integer primary key,
+          cluster text,
+          inherited_up_to ${bigint} not null,
+          start_xact ${bigint},
+          created_at ${time} not null default ${now}
+        )`,
+        `create table ${qualify('audit_leaves')} (
+          leaf_index ${bigint} primary key,
+          epoch integer not null,
+          audit_id ${bigint} not null unique,
+          xact_id ${bigint},
+          salt text not null,
+          leaf_hash text not null
+        )`,
+        `create table ${qualify('audit_tree_nodes')} (
+          level integer not null,
+          node_index ${bigint} not null,
+          hash text not null,
+          primary key (level, node_index)
+        )`,
+        `create table ${qualify('audit_checkpoints')} (
+          tree_size ${bigint} primary key,
+          note text not null,
+          created_at ${time} not null default ${now}
+        )`,
+        ...insertOnly(dialect, qualify, TREE_TABLES),
       ];
     },
   },

@@ -3,6 +3,7 @@ import { type Dialect, Kysely, sql } from 'kysely';
 import { apiKeyRepository } from './api-key-repository.js';
 import { apiKeyUsageRepository } from './api-key-usage-repository.js';
 import { auditRepository } from './audit-repository.js';
+import { auditTreeRepository } from './audit-tree-repository.js';
 import { DATABASE_CLOCKS } from './database-clock.js';
 import { type DatabaseTarget, databaseName, type WrittenAs } from './database-url.js';
 import { idempotencyRepository } from './idempotency-repository.js';
@@ -108,6 +109,7 @@ function repositories(db: Kysely<StoreSchema>, place: StorePlace, by: WrittenAs 
     apiKeys: apiKeyRepository(db, place.dialect, clock),
     idempotency: idempotencyRepository(db, place.dialect),
     apiKeyUsage: apiKeyUsageRepository(db, place, clock),
+    auditTree: auditTreeRepository(db, place),
     subjects: subjectKeyRepository(db, place, clock),
   };
 }

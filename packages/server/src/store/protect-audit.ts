@@ -1,7 +1,7 @@
 /** What a role of PostgreSQL may do to the audit tables. */
 import { FieldsealError } from 'fieldseal';
 import { type Kysely, sql } from 'kysely';
-import { PROTECTED_TABLES } from './audit-guards.js';
+import { PROTECTED_TABLES, TREE_TABLES } from './audit-guards.js';
 import type { StoreSchema } from './schema.js';
 import { qualify, type StorePlace } from './store-place.js';
 
@@ -20,7 +20,7 @@ export async function protectAudit(
   if (!rows[0]) throw refusal('there is no role of that name');
   if (rows[0].super) throw refusal('the role is a superuser, from whom nothing can be taken');
   let isOwner = false;
-  for (const name of PROTECTED_TABLES) {
+  for (const name of [...PROTECTED_TABLES, ...TREE_TABLES]) {
     const table = qualify(name, place);
     const rights = name === 'audit_prunes' ? 'select' : 'select, insert';
     await sql`revoke all on ${sql.raw(table)} from ${sql.id(role)}`.execute(tx);

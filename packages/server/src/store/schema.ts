@@ -127,6 +127,38 @@ interface AuditLogValuesTable {
   value_hash: string;
 }
 
+/** One row for each epoch of sealing. */
+interface AuditEpochsTable {
+  epoch: number;
+  cluster: string | null;
+  inherited_up_to: number;
+  start_xact: number | null;
+  created_at: Generated<string>;
+}
+
+/** One row for each sealed row of the audit log; salts and hashes in hex, here as below. */
+interface AuditLeavesTable {
+  leaf_index: number;
+  epoch: number;
+  audit_id: number;
+  xact_id: number | null;
+  salt: string;
+  leaf_hash: string;
+}
+
+/** The complete nodes above the leaves. */
+interface AuditTreeNodesTable {
+  level: number;
+  node_index: number;
+  hash: string;
+}
+
+interface AuditCheckpointsTable {
+  tree_size: number;
+  note: string;
+  created_at: Generated<string>;
+}
+
 /** What may be deleted: the guards let go of audit rows up to this id. */
 interface AuditPrunesTable {
   id: Generated<number>;
@@ -228,6 +260,10 @@ export interface StoreSchema {
   audit_log_values: AuditLogValuesTable;
   audit_prunes: AuditPrunesTable;
   audit_streams: AuditStreamsTable;
+  audit_epochs: AuditEpochsTable;
+  audit_leaves: AuditLeavesTable;
+  audit_tree_nodes: AuditTreeNodesTable;
+  audit_checkpoints: AuditCheckpointsTable;
   api_keys: ApiKeysTable;
   api_key_usage: ApiKeyUsageTable;
   fieldseal_idempotency_keys: FieldsealIdempotencyKeysTable;

@@ -2,11 +2,13 @@
 import type { StoredKeyring, SubjectName, SubjectProvider, SubjectState, WrappedSubject } from 'fieldseal';
 import type { ApiKeyRepository, ApiKeyUsageRepository } from './api-key.js';
 import type { AuditRepository } from './audit.js';
+import type { AuditTreeRepository } from './audit-tree.js';
 import type { IdempotencyRepository } from './idempotency.js';
 import type { ScheduleRepository } from './schedule.js';
 
 export * from './api-key.js';
 export * from './audit.js';
+export * from './audit-tree.js';
 export * from './idempotency.js';
 
 /** Which database a store or a sweep talks to. */
@@ -271,6 +273,7 @@ export interface StoreTransaction {
   readonly ranges: RangeRepository;
   readonly schedules: ScheduleRepository;
   readonly audit: AuditRepository;
+  readonly auditTree: AuditTreeRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly idempotency: IdempotencyRepository;
   readonly apiKeyUsage: ApiKeyUsageRepository;
