@@ -37,11 +37,6 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-/** One line of the service's log, on standard output. */
-function log(line: Readonly<Record<string, unknown>>): void {
-  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
-}
-
 /** What of the process a command needs, in whichever thread it runs. */
 export interface CommandHost {
   /** Whether standard error is a terminal. */
@@ -93,6 +88,7 @@ export async function runCommand(host: CommandHost): Promise<number> {
     serve: async (config, output) => {
       // Only this command needs the HTTP stack; loading it takes others a noticeable while.
       const { serve } = await import('./serve.js');
+      const { createLog } = await import('./telemetry/log.js');
       const settings = readSettings(env);
       const options = {
         version: version(),
@@ -100,7 +96,7 @@ export async function runCommand(host: CommandHost): Promise<number> {
         jwt: await jwt(),
         folder: process.cwd(),
         configFile: config,
-        log,
+        log: createLog(settings.logLevel, (line) => void process.stdout.write(line)),
       };
       return serve({ ...dependencies({ config, notify: () => {} }), ...options, ...output });
     },
@@ -123,8 +119,13 @@ export async function main(): Promise<void> {
     isInteractive: process.stderr.isTTY === true,
     stop: stop.signal,
     takeSignals: () => {
-      // Once: a second signal ends the process the hard way, which a sweep survives as well.
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+      const signals = ['SIGINT', 'SIGTERM'] as const;
+      // Once: a second signal, of either kind, ends the process the hard way, which a sweep survives as well.
+      const end = () => {
+        for (const signal of signals) process.removeListener(signal, end);
+        stop.abort();
+      };
+      for (const signal of signals) process.on(signal, end);
     },
     stdinLines,
   };

@@ -3,15 +3,18 @@ import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { type FieldsealConfig, FieldsealError, Secret } from 'fieldseal';
+import { type FieldsealConfig, FieldsealError } from 'fieldseal';
 import type { Driver } from '../usecases/dependencies.js';
 import type { JwtSettings } from '../usecases/principals.js';
 import { recordRefusal } from '../usecases/record-audit.js';
 import type { Actor, Service } from '../usecases/service.js';
 import { authenticate, originOf } from './authenticate.js';
+import { metricsRoute } from './metrics-route.js';
+import { observe, type Telemetry } from './observe.js';
 import { describeApi } from './openapi.js';
 import { probes } from './probes.js';
 import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
+import { requestIds } from './request-id.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditLogRoutes } from './routes/audit-logs.js';
 import { rotationRoutes } from './routes/rotations.js';
@@ -32,6 +35,12 @@ export interface HttpDependencies {
   readonly rotationKeys: FieldsealConfig['keys'];
   /** Whose `X-Forwarded-For` is believed: addresses or networks. */
   readonly trustedProxies: readonly string[];
+  readonly telemetry: Telemetry;
+  /** Who may read `/metrics`: whoever sends `token`, or (null) this machine; `enabled` false: nobody. */
+  readonly metrics: { readonly enabled: boolean; readonly token: string | null };
+  readonly hasDocs: boolean;
+  /** Whether the process was asked to end. */
+  isDraining(): boolean;
   /** Called with the id of each rotation that is committed or resumed, to have it driven. */
   onRotation(id: number): void;
   /** Writes one line of the log. */
@@ -75,7 +84,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
-    genReqId: () => Secret.random(12).reveal().toString('hex'),
+    genReqId: requestIds(deps.trustedProxies),
     return503OnClosing: true,
     // Answers to requests too broken to be routed have no body of Fastify's either.
     frameworkErrors: (error, request, reply) => {
@@ -86,6 +95,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
   app.decorateRequest('actor', null);
+  observe(app, deps.telemetry, API_PREFIX);
   // Only JSON; a request without a body may say so of its nothing.
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
@@ -159,8 +169,9 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   });
-  await describeApi(app, deps.version);
-  probes(app, service);
+  await describeApi(app, deps.version, deps.hasDocs);
+  probes(app, service, deps.isDraining);
+  if (deps.metrics.enabled) metricsRoute(app, deps.telemetry.metrics, deps.metrics.token);
   await app.register(
     async (api) => {
       api.addHook('onRequest', async (request, reply) => {

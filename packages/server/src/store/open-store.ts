@@ -4,6 +4,7 @@ import { apiKeyRepository } from './api-key-repository.js';
 import { auditRepository } from './audit-repository.js';
 import { DATABASE_CLOCKS } from './database-clock.js';
 import { type DatabaseTarget, databaseName } from './database-url.js';
+import { figureRepository } from './figure-repository.js';
 import { keyringRepository } from './keyring-repository.js';
 import { migrate } from './migrate.js';
 import { openSqlite } from './open-sqlite.js';
@@ -104,5 +105,6 @@ function repositories(db: Kysely<StoreSchema>, place: StorePlace): StoreTransact
     audit: auditRepository(db, clock),
     apiKeys: apiKeyRepository(db, clock),
     subjects: subjectKeyRepository(db, place, clock),
+    figures: figureRepository(db, place.dialect, clock),
   };
 }

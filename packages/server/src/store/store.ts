@@ -2,6 +2,7 @@
 import type { StoredKeyring, SubjectName, SubjectProvider, SubjectState, WrappedSubject } from 'fieldseal';
 import type { ApiKeyRepository } from './api-key.js';
 import type { AuditRepository } from './audit.js';
+import type { FigureRepository } from './figures.js';
 import type { ScheduleRepository } from './schedule.js';
 
 export * from './api-key.js';
@@ -271,6 +272,7 @@ export interface StoreTransaction {
   readonly audit: AuditRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly subjects: SubjectKeyRepository;
+  readonly figures: FigureRepository;
 }
 
 /** An open store. Its migrations have run (unless it was opened read-only). */
