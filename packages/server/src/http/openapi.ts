@@ -9,6 +9,9 @@ const DOCS_PREFIX = '/docs';
 const DOCS_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+const LOGO =
+  '<svg xmlns="http://www.w3.org/2000/svg" width="160" height="40"><text y="28" font-family="sans-serif" font-size="24" fill="#fff">Fieldseal</text></svg>';
+
 /** Adds `/openapi.json`, and `/docs` if it shall be there. Before the routes that it shall describe. */
 export async function describeApi(app: FastifyInstance, version: string, hasDocs: boolean): Promise<void> {
   await app.register(swagger, {
@@ -30,6 +33,7 @@ export async function describeApi(app: FastifyInstance, version: string, hasDocs
     routePrefix: DOCS_PREFIX,
     staticCSP: DOCS_POLICY,
     theme: { title: 'Fieldseal' },
+    logo: { type: 'image/svg+xml', content: Buffer.from(LOGO) },
     // Without it, a badge of validator.swagger.io would be asked for.
     uiConfig: { validatorUrl: null, persistAuthorization: false, deepLinking: true },
   });

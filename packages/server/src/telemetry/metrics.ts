@@ -120,7 +120,8 @@ export class Metrics {
       this.#sources.map(async ({ source, gauges }) => {
         for (const gauge of gauges.values()) gauge.reset();
         try {
-          for (const { gauge, labels = {}, value } of await inTime(source.read())) gauges.get(gauge)?.set(labels, value);
+          for (const { gauge, labels = {}, value } of await inTime(source.read()))
+            gauges.get(gauge)?.set(labels, value);
         } catch {
           this.#scrapeErrors.inc({ source: source.name });
         }

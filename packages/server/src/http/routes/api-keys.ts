@@ -16,7 +16,7 @@ import {
 } from '../contract.js';
 import { ProblemSchema } from '../problem.js';
 
-const Page = Type.Object(
+export const KeyPageSchema = Type.Object(
   {
     limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
     before: Type.Optional(
@@ -54,7 +54,7 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
     {
       schema: {
         summary: 'List API keys, newest first: your own, or everybody’s for an admin. The next page is in `Link`.',
-        querystring: Type.Partial(Page),
+        querystring: Type.Partial(KeyPageSchema),
         response: { 200: Type.Array(ApiKeySchema), '4xx': ProblemSchema, '5xx': ProblemSchema },
       },
     },

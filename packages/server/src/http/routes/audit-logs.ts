@@ -7,7 +7,7 @@ import { actorOf, type HttpDependencies } from '../app.js';
 import { AuditLogsSchema, auditLogBody } from '../contract.js';
 import { ProblemSchema } from '../problem.js';
 
-const FilterSchema = Type.Object(
+export const FilterSchema = Type.Object(
   {
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
     before: Type.Optional(
