@@ -118,7 +118,11 @@ export class Metrics {
   async #read(): Promise<string> {
     await Promise.all(
       this.#sources.map(async ({ source, gauges }) => {
-        for (const gauge of gauges.values()) gauge.reset();
+        for (const [name, gauge] of gauges) {
+          gauge.reset();
+          // One without labels would stand there as 0, which nobody has read.
+          if (source.gauges[name]?.labels === undefined) gauge.remove();
+        }
         try {
           for (const { gauge, labels = {}, value } of await inTime(source.read()))
             gauges.get(gauge)?.set(labels, value);

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditFilter, Store } from '../../src/store/store.js';
 import { apiKeyContract } from './api-key-contract.js';
+import { figureContract } from './figure-contract.js';
 import { keyringContract, RING } from './keyring-contract.js';
 import { rangeContract } from './range-contract.js';
 import { runContract } from './run-contract.js';
@@ -16,6 +17,7 @@ export function storeContract(name: string, withStore: WithStore): void {
   scheduleContract(name, withStore);
   apiKeyContract(name, withStore);
   subjectKeyContract(name, withStore);
+  figureContract(name, withStore);
 
   describe(`${name}: the audit log`, () => {
     it('tells the time that a row would get', () =>
