@@ -120,9 +120,14 @@ export async function main(): Promise<void> {
     stop: stop.signal,
     takeSignals: () => {
       const signals = ['SIGINT', 'SIGTERM'] as const;
-      // Once: a second signal, of either kind, ends the process the hard way, which a sweep survives as well.
-      const end = () => {
-        for (const signal of signals) process.removeListener(signal, end);
+      let isAsked = false;
+      // A second signal, of either kind, ends the process the hard way, which a sweep survives as well.
+      const end = (signal: NodeJS.Signals) => {
+        if (isAsked) {
+          for (const one of signals) process.removeListener(one, end);
+          process.kill(process.pid, signal);
+        }
+        isAsked = true;
         stop.abort();
       };
       for (const signal of signals) process.on(signal, end);
@@ -132,5 +137,10 @@ export async function main(): Promise<void> {
   if (argv.some((word) => SWEEPS.includes(word))) {
     const { runInThread } = await import('./run-in-thread.js');
     process.exitCode = await runInThread(host);
-  } else process.exitCode = await runCommand(host);
+  } else {
+    process.exitCode = await runCommand(host);
+    // A service that has come to its end stays for nothing, such as a database that never answers. A timer without `unref`
+    // would be what holds it.
+    if (argv.includes('serve')) setTimeout(() => process.exit(), 1000).unref();
+  }
 }

@@ -20,6 +20,20 @@ import { countUnhashedApiKeys } from './usecases/take-over-api-keys.js';
 /** What requests under way get, once the process is asked to end. */
 const CLOSE_MS = 10_000;
 
+/** What comes behind them gets: a batch of a sweep, and the connections of the store. */
+const GRACE_MS = 2_000;
+
+/** Whether `work` came to its end in time. */
+async function within(milliseconds: number, work: Promise<unknown>): Promise<boolean> {
+  const late = new AbortController();
+  const isDone = await Promise.race([
+    work.then(() => true),
+    wait(milliseconds, false, { signal: late.signal }).catch(() => false),
+  ]);
+  late.abort();
+  return isDone;
+}
+
 /** What `serve` works with. */
 export interface ServeOptions {
   readonly version: string;
@@ -146,16 +160,16 @@ export async function serve(options: ServeOptions): Promise<void> {
       await stopped;
       log({ level: 'info', event: 'shutdown_started' });
       // Whoever spreads the requests learns by /readyz that none should come here, before none is taken any more.
-      const sweepEnds = runner.stop();
+      void runner.stop();
       if (settings.drainSeconds > 0) await wait(settings.drainSeconds * 1000);
-      await sweepEnds;
     } finally {
-      // Whoever holds a connection open without finishing a request does not hold up the end.
+      // Whoever holds a connection open without finishing a request does not hold up the end, nor does a lock in the database.
       const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
-      await Promise.all([runner.stop(), app.close(), keeping]);
+      const isClosed = await within(CLOSE_MS + GRACE_MS, Promise.all([runner.stop(), app.close(), keeping]));
       clearTimeout(deadline);
+      if (!isClosed) log({ level: 'warn', event: 'shutdown_cut_short' });
     }
   } finally {
-    await store.close();
+    await within(GRACE_MS, store.close());
   }
 }

@@ -7,7 +7,7 @@ const API = '/api/encryption';
 const TOKEN = 'a-token-for-prometheus';
 
 /** The value of one line of `/metrics`. */
-function valueOf(text: string, line: string): number | null {
+function figure(text: string, line: string): number | null {
   const found = text.split('\n').find((one) => one.startsWith(`${line} `));
   return found === undefined ? null : Number(found.slice(line.length + 1));
 }
@@ -25,13 +25,13 @@ describe('/metrics', () => {
       await service.request('DELETE', `${API}/keys/77`, { token: admin });
       for (const path of ['/one', '/two', '/three?x=1']) await service.request('GET', path);
       await service.request('GET', `${API}/keys`, { token: 'pk_no' });
-      const { exitCode } = await service.project.fieldseal('schedule', 'add', 'rotate', '--cron', '0 3 1 1 *', {
+      const { exitCode } = await service.project.fieldseal('schedule', 'add', 'rotate', '0 3 1 1 *', {
         env: service.env,
       });
       expect(exitCode).toBe(0);
       const { body: text, headers, status } = await service.request('GET', '/metrics', { token: TOKEN });
       expect([status, headers.get('content-type')]).toEqual([200, expect.stringContaining('text/plain')]);
-      const value = (line: string) => valueOf(text, line);
+      const value = (line: string) => figure(text, line);
       const count = (labels: string) => value(`fieldseal_http_request_duration_seconds_count{${labels}}`);
       expect(count(`method="POST",route="${API}/keys",status="201"`)).toBe(3);
       expect(count(`method="DELETE",route="${API}/keys/:id",status="200"`)).toBe(1);
@@ -66,13 +66,13 @@ describe('/metrics', () => {
       await app.inject({ method: 'POST', url: `${API}/rotate`, headers });
       const read = async () => (await app.inject('/metrics')).body;
       const text = await read();
-      expect(valueOf(text, 'fieldseal_sweep_records{run="1",kind="rotate",outcome="failed"}')).toBe(0);
-      expect(valueOf(text, 'fieldseal_sweep_driven{run="1",kind="rotate"}')).toBe(0);
-      expect(valueOf(text, 'fieldseal_runs{kind="rotate",status="pending"}')).toBe(1);
+      expect(figure(text, 'fieldseal_sweep_records{run="1",kind="rotate",outcome="failed"}')).toBe(0);
+      expect(figure(text, 'fieldseal_sweep_driven{run="1",kind="rotate"}')).toBe(0);
+      expect(figure(text, 'fieldseal_runs{kind="rotate",status="pending"}')).toBe(1);
       await app.inject({ method: 'POST', url: `${API}/rotations/1/cancel`, headers });
       const after = await read();
       expect(after).not.toContain('run="1"');
-      expect(valueOf(after, 'fieldseal_runs{kind="rotate",status="cancelled"}')).toBe(1);
+      expect(figure(after, 'fieldseal_runs{kind="rotate",status="cancelled"}')).toBe(1);
     });
   });
 
