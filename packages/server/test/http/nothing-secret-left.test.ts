@@ -88,7 +88,6 @@ describe('nothing of a secret is in the database, the log, the metrics or the au
     ['SQLite', 'true', onSqlite],
     ['SQLite', 'false', onSqlite],
     ['PostgreSQL', 'true', onPostgres],
-    ['PostgreSQL', 'false', onPostgres],
   ] as const)('on %s with API_KEY_RECOVERABLE=%s', async (name, recoverable, place) => {
     const serveEnv = { API_KEY_RECOVERABLE: recoverable, LOG_LEVEL: 'trace' };
     const sql = 'CREATE TABLE people (id INTEGER PRIMARY KEY, phone TEXT)';
