@@ -26,12 +26,14 @@ const GRACE_MS = 2_000;
 /** Whether `work` came to its end in time. */
 async function within(milliseconds: number, work: Promise<unknown>): Promise<boolean> {
   const late = new AbortController();
-  const isDone = await Promise.race([
-    work.then(() => true),
-    wait(milliseconds, false, { signal: late.signal }).catch(() => false),
-  ]);
-  late.abort();
-  return isDone;
+  try {
+    return await Promise.race([
+      work.then(() => true),
+      wait(milliseconds, false, { signal: late.signal }).catch(() => false),
+    ]);
+  } finally {
+    late.abort();
+  }
 }
 
 /** What `serve` works with. */

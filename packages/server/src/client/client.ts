@@ -3,6 +3,7 @@ import { errorOf } from './api-error.js';
 import {
   type InputOf,
   type ItemOf,
+  type Operation,
   type OperationName,
   type OutputOf,
   operations,
@@ -44,6 +45,13 @@ export type OperationMethods = {
     : (input: InputOf<Name>, options?: RequestOptions) => Promise<OutputOf<Name>>;
 };
 
+interface Asked {
+  readonly url: URL;
+  readonly method: string;
+  readonly as: Operation<unknown, unknown>['as'];
+  readonly body: object | null;
+}
+
 interface Answer {
   readonly response: Response;
   readonly body: unknown;
@@ -74,13 +82,7 @@ class Client {
     input: InputOf<Name>,
     options: RequestOptions = {},
   ): Promise<OutputOf<Name>> {
-    const { url, rest } = this.#address(operations[name].path, input as Readonly<Record<string, unknown>>);
-    const { method } = operations[name];
-    if (method === 'GET') {
-      for (const [key, value] of Object.entries(rest))
-        if (value !== undefined) url.searchParams.set(key, String(value));
-    }
-    return (await this.#send(url, method, method === 'GET' ? null : rest, options)).body as OutputOf<Name>;
+    return (await this.#ask(name, input as object, null, options)).body as OutputOf<Name>;
   }
 
   /** What a list has in it, page after page, newest first, as far as is read. @throws as {@link request} */
@@ -89,23 +91,31 @@ class Client {
     input: InputOf<Name> = {} as InputOf<Name>,
     options: RequestOptions = {},
   ): AsyncGenerator<ItemOf<Name>, void, void> {
-    const query = new URLSearchParams();
-    for (const [key, value] of Object.entries(input as object)) if (value !== undefined) query.set(key, String(value));
-    const url = this.#address(operations[name].path, {}).url;
-    for (let next: string | null = query.toString(); next !== null; ) {
-      url.search = next;
-      const { response, body } = await this.#send(url, 'GET', null, options);
+    let asked: object = input as object;
+    for (let next: string | null = null; ; ) {
+      const { response, body } = await this.#ask(name, asked, next, options);
       const isBare = Array.isArray(body);
-      const items = (isBare ? body : (body as { logs: unknown[] }).logs) as (ItemOf<Name> & { id: number })[];
+      const items = (isBare ? body : (body as { logs: unknown[] }).logs) as { id: number }[];
       yield* items as Awaited<ItemOf<Name>>[];
       next = nextQuery(response.headers.get('link'));
       const last = items.at(-1);
+      if (next === null && (isBare || last === undefined)) return;
       // Pages that are no bare list go on behind their last row.
-      if (next === null && !isBare && last) {
-        query.set('before', String(last.id));
-        next = query.toString();
-      }
+      if (next === null) asked = { ...asked, before: last?.id };
     }
+  }
+
+  /** @param query in the place of that of a GET */
+  async #ask(name: OperationName, input: object, query: string | null, options: RequestOptions): Promise<Answer> {
+    const { method, path, as } = operations[name];
+    const { url, rest } = this.#address(path, input as Readonly<Record<string, unknown>>);
+    const isRead = method === 'GET';
+    if (query !== null) url.search = query;
+    else if (isRead) {
+      for (const [key, value] of Object.entries(rest))
+        if (value !== undefined) url.searchParams.set(key, String(value));
+    }
+    return this.#send({ url, method, as, body: isRead ? null : rest }, options);
   }
 
   #address(path: string, input: Readonly<Record<string, unknown>>): { url: URL; rest: Record<string, unknown> } {
@@ -121,11 +131,11 @@ class Client {
     return { url: new URL(filled, this.#base), rest };
   }
 
-  async #send(url: URL, method: string, body: object | null, options: RequestOptions): Promise<Answer> {
+  async #send(asked: Asked, options: RequestOptions): Promise<Answer> {
     const { idempotencyKey } = options;
-    const mayRepeat = method === 'GET' || idempotencyKey !== undefined;
+    const mayRepeat = asked.method === 'GET' || idempotencyKey !== undefined;
     for (let left = mayRepeat ? (this.#options.retries ?? RETRIES) : 0; ; left--) {
-      const answer = await this.#try(url, method, body, options);
+      const answer = await this.#try(asked, options);
       if (answer.response.ok) return answer;
       const error = await errorOf(answer.response);
       const { status, retryAfterSeconds } = error;
@@ -135,7 +145,7 @@ class Client {
     }
   }
 
-  async #try(url: URL, method: string, body: object | null, options: RequestOptions): Promise<Answer> {
+  async #try({ url, method, as, body }: Asked, options: RequestOptions): Promise<Answer> {
     const { token, timeoutMs = TIMEOUT_MS } = this.#options;
     const timeout = AbortSignal.timeout(options.timeoutMs ?? timeoutMs);
     const response = await (this.#options.fetch ?? fetch)(url, {
@@ -151,7 +161,9 @@ class Client {
       redirect: 'error',
       signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
     });
-    return { response, body: response.ok ? await response.json() : null };
+    if (!response.ok || as === 'response') return { response, body: response };
+    const text = await response.text();
+    return { response, body: as === 'text' ? text : text === '' ? null : JSON.parse(text) };
   }
 }
 

@@ -14,12 +14,18 @@ export interface Operation<Output, Input> {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Behind `/api/encryption`, with `:name` where the input's `name` goes. */
   readonly path: string;
+  /** How the answer comes: `response` leaves its body to be read as it arrives. */
+  readonly as: 'json' | 'text' | 'response';
   /** For the types alone; it is never there. */
   readonly types?: { readonly output: Output; readonly input: Input };
 }
 
-function operation<Output, Input>(method: Operation<Output, Input>['method'], path: string): Operation<Output, Input> {
-  return { method, path };
+function operation<Output, Input>(
+  method: Operation<Output, Input>['method'],
+  path: string,
+  as: Operation<Output, Input>['as'] = 'json',
+): Operation<Output, Input> {
+  return { method, path, as };
 }
 
 type Id = Static<typeof IdSchema>;
@@ -45,7 +51,7 @@ export type OperationName = keyof typeof operations;
 type TypesOf<Name extends OperationName> = NonNullable<(typeof operations)[Name]['types']>;
 export type InputOf<Name extends OperationName> = TypesOf<Name>['input'];
 export type OutputOf<Name extends OperationName> = TypesOf<Name>['output'];
-/** Operations whose answer is a list, or has one that {@link pages} knows. */
+/** Operations whose answer is a list, or has one called `logs`. */
 export type PagedName = {
   [Name in OperationName]: OutputOf<Name> extends readonly unknown[] | { readonly logs: readonly unknown[] }
     ? Name

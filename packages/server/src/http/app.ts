@@ -14,7 +14,7 @@ import { observe, type Telemetry } from './observe.js';
 import { describeApi } from './openapi.js';
 import { probes } from './probes.js';
 import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
-import { requestIds } from './request-id.js';
+import { requestIds } from './proxy-request-id.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditLogRoutes } from './routes/audit-logs.js';
 import { rotationRoutes } from './routes/rotations.js';

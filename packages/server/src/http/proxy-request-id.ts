@@ -6,8 +6,19 @@ import { Secret } from 'fieldseal';
 /** Long enough to be one of its kind; without characters that an API key or a line of a log would need. */
 const SANE = /^[A-Za-z0-9.-]{8,64}$/;
 
-/** @param trustedProxies addresses or networks, whose `X-Request-Id` is taken over */
-export function requestIds(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
+/** 24 hex digits. */
+function freshId(): string {
+  return Secret.random(12).reveal().toString('hex');
+}
+
+/**
+ * @param trustedProxies addresses or networks, whose `X-Request-Id` is taken over
+ * @param fresh makes an id for every other request
+ */
+export function requestIds(
+  trustedProxies: readonly string[],
+  fresh: () => string = freshId,
+): (request: IncomingMessage) => string {
   const trusted = new BlockList();
   for (const proxy of trustedProxies) {
     const [address = '', bits] = proxy.split('/');
@@ -20,6 +31,6 @@ export function requestIds(trustedProxies: readonly string[]): (request: Incomin
     const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
     const isTrusted = address !== '' && trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
     if (isTrusted && typeof given === 'string' && SANE.test(given)) return given;
-    return Secret.random(12).reveal().toString('hex');
+    return fresh();
   };
 }
