@@ -2,8 +2,8 @@
 import type { RunKind, RunStatus, SweepRange } from './store.js';
 
 export interface FigureRepository {
-  /** How many API keys are in each state, by the database's clock; a state that none is in is left out. */
-  apiKeyStates(): Promise<{ state: 'active' | 'disabled' | 'expired' | 'revoked'; count: number }[]>;
+  /** How many API keys are in each state, by the database's clock. Reads all of them. */
+  apiKeyStates(): Promise<Record<'active' | 'disabled' | 'expired' | 'revoked', number>>;
   /** API keys, not revoked, whose time ends within so many days. */
   apiKeysExpiring(days: number): Promise<number>;
   runs(): Promise<{ kind: RunKind; status: RunStatus; count: number }[]>;

@@ -100,11 +100,11 @@ function apiKeys(store: Store): FigureSource {
       },
     },
     async read() {
-      const counted = new Map((await store.figures.apiKeyStates()).map(({ state, count }) => [state, count]));
-      const figures: Figure[] = (['active', 'disabled', 'expired', 'revoked'] as const).map((state) => ({
+      const states = Object.entries(await store.figures.apiKeyStates());
+      const figures: Figure[] = states.map(([state, value]) => ({
         gauge: 'fieldseal_api_keys',
         labels: { state },
-        value: counted.get(state) ?? 0,
+        value,
       }));
       for (const days of EXPIRY_DAYS) {
         const value = await store.figures.apiKeysExpiring(days);
