@@ -54,11 +54,6 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-/** One line of the service's log, on standard output. */
-function log(line: Readonly<Record<string, unknown>>): void {
-  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
-}
-
 /** What of the process a command needs, in whichever thread it runs. */
 export interface CommandHost {
   /** Whether standard error is a terminal. */
@@ -113,6 +108,7 @@ export async function runCommand(host: CommandHost): Promise<number> {
     serve: async (config, output) => {
       // Only this command needs the HTTP stack; loading it takes others a noticeable while.
       const { serve } = await import('./serve.js');
+      const { createLog } = await import('./telemetry/log.js');
       const settings = readSettings(env);
       const options = {
         version: version(),
@@ -121,7 +117,7 @@ export async function runCommand(host: CommandHost): Promise<number> {
         auditSigner: takeAuditSigner(env),
         folder: process.cwd(),
         configFile: config,
-        log,
+        log: createLog(settings.logLevel, (line) => void process.stdout.write(line)),
       };
       return serve({ ...dependencies({ config, notify: () => {} }), ...options, ...output });
     },
@@ -144,13 +140,28 @@ export async function main(): Promise<void> {
     isInteractive: process.stderr.isTTY === true,
     stop: stop.signal,
     takeSignals: () => {
-      // Once: a second signal ends the process the hard way, which a sweep survives as well.
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+      const signals = ['SIGINT', 'SIGTERM'] as const;
+      let isAsked = false;
+      // A second signal, of either kind, ends the process the hard way, which a sweep survives as well.
+      const end = (signal: NodeJS.Signals) => {
+        if (isAsked) {
+          for (const one of signals) process.removeListener(one, end);
+          process.kill(process.pid, signal);
+        }
+        isAsked = true;
+        stop.abort();
+      };
+      for (const signal of signals) process.on(signal, end);
     },
     stdinLines,
   };
   if (argv.some((word) => SWEEPS.includes(word))) {
     const { runInThread } = await import('./run-in-thread.js');
     process.exitCode = await runInThread(host);
-  } else process.exitCode = await runCommand(host);
+  } else {
+    process.exitCode = await runCommand(host);
+    // A service that has come to its end stays for nothing, such as a database that never answers. A timer without `unref`
+    // would be what holds it.
+    if (argv.includes('serve')) setTimeout(() => process.exit(), 1000).unref();
+  }
 }

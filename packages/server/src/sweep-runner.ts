@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { SWEEP_YOUNG_GENERATION_MB } from './run-in-thread.js';
 import type { SweepWorkerData, SweepWorkerMessage } from './sweep-worker.js';
+import type { Tracing } from './telemetry/tracing.js';
 import { AvoidedWork, POLL_MS, RETRY_MS, type Work } from './usecases/find-work.js';
 
 /** Looks for work until it is stopped. */
@@ -9,6 +10,7 @@ export class SweepRunner {
   readonly #data: Omit<SweepWorkerData, 'work'>;
   readonly #find: (isAvoided: (work: Work) => boolean) => Promise<Work | null>;
   readonly #log: (line: Readonly<Record<string, unknown>>) => void;
+  readonly #tracing: Tracing;
   readonly #avoided = new AvoidedWork();
   #isLooking = false;
   #isAsked = false;
@@ -21,10 +23,12 @@ export class SweepRunner {
     data: Omit<SweepWorkerData, 'work'>,
     find: (isAvoided: (work: Work) => boolean) => Promise<Work | null>,
     log: (line: Readonly<Record<string, unknown>>) => void,
+    tracing: Tracing,
   ) {
     this.#data = data;
     this.#find = find;
     this.#log = log;
+    this.#tracing = tracing;
   }
 
   /** Begins to look for work. */
@@ -67,6 +71,8 @@ export class SweepRunner {
   #work(work: Work): void {
     const { run, as } = work;
     this.#log({ level: 'info', event: 'sweep_started', run: run.id, as });
+    const about = { 'fieldseal.run.id': run.id, 'fieldseal.run.kind': run.kind, 'fieldseal.run.as': as };
+    const span = this.#tracing.start(`sweep ${run.kind}`, about);
     const worker = new Worker(new URL('./sweep-worker.js', import.meta.url), {
       workerData: { ...this.#data, work },
       resourceLimits: { maxYoungGenerationSizeMb: SWEEP_YOUNG_GENERATION_MB },
@@ -94,6 +100,9 @@ export class SweepRunner {
         ...done,
         ...(error && { error }),
       });
+      if (done) span.set({ 'fieldseal.run.status': done.status });
+      if (error) span.set({ 'error.type': error.code });
+      span.end(error !== null);
       if (avoidMs > 0) this.#avoided.add(work, avoidMs);
       void this.#look();
     });

@@ -5,7 +5,7 @@ import { loadConfig } from './config/load-config.js';
 import type { DatabaseTarget } from './store/database-url.js';
 import { thisDriver } from './this-driver.js';
 import type { Dependencies } from './usecases/dependencies.js';
-import { doWork } from './usecases/do-work.js';
+import { doWork, type WorkOptions } from './usecases/do-work.js';
 import type { Work } from './usecases/find-work.js';
 
 /** What the thread is given. Keys travel as bytes, within the process. */
@@ -21,6 +21,8 @@ export interface SweepWorkerData {
   };
   readonly folder: string;
   readonly config: string | null;
+  /** As in {@link WorkOptions}. */
+  readonly maxReplicationLagSeconds: WorkOptions['maxReplicationLagSeconds'];
 }
 
 /** What it says at its end. */
@@ -55,7 +57,7 @@ const deps: Dependencies = {
 
 const { report, error, avoidMs } = await doWork(deps, data.work, {
   lanes: null,
-  maxReplicationLagSeconds: null,
+  maxReplicationLagSeconds: data.maxReplicationLagSeconds,
   ownsRotations: true,
 });
 const message: SweepWorkerMessage = {

@@ -10,7 +10,20 @@ export interface Settings {
   readonly apiKeyRecoverable: boolean;
   readonly trustedProxies: readonly string[];
   readonly backupEncrypted: boolean;
+  readonly logLevel: LogLevel;
+  readonly metricsEnabled: boolean;
+  /** What readers of `/metrics` send; null: only this machine may read it. */
+  readonly metricsToken: string | null;
+  readonly docsEnabled: boolean;
+  /** How long a service that was asked to end goes on answering, while `/readyz` says that it ends. */
+  readonly drainSeconds: number;
+  /** How far standbys may be behind what the service sweeps; null: that is not looked at. */
+  readonly maxReplicationLagSeconds: number | null;
 }
+
+/** From the most to the fewest lines. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 function invalid(name: string, rule: string): FieldsealError {
   return new FieldsealError('ERR_CONFIG_INVALID', `${name} must be ${rule}.`);
@@ -39,6 +52,21 @@ function list(env: Environment, name: string): string[] {
     .filter((part) => part !== '');
 }
 
+function logLevel(env: Environment): LogLevel {
+  const text = env['LOG_LEVEL']?.trim().toLowerCase() || 'info';
+  const level = LOG_LEVELS.find((one) => one === text);
+  if (!level) throw invalid('LOG_LEVEL', `one of ${LOG_LEVELS.join(', ')}`);
+  return level;
+}
+
+/** Long enough not to be guessed. */
+function bearerToken(env: Environment, name: string): string | null {
+  const text = env[name]?.trim();
+  if (!text) return null;
+  if (!/^[!-~]{16,512}$/.test(text)) throw invalid(name, '16 to 512 printable ASCII characters without spaces');
+  return text;
+}
+
 /** @throws FieldsealError `ERR_CONFIG_INVALID`, naming the variable and the rule, never the value */
 export function readSettings(env: Environment): Settings {
   const apiKeyPrefix = env['API_KEY_PREFIX']?.trim() || 'pk';
@@ -57,5 +85,11 @@ export function readSettings(env: Environment): Settings {
     apiKeyRecoverable: flag(env, 'API_KEY_RECOVERABLE', true),
     trustedProxies,
     backupEncrypted: flag(env, 'BACKUP_ENCRYPTION_ENABLED', true),
+    logLevel: logLevel(env),
+    metricsEnabled: flag(env, 'METRICS_ENABLED', true),
+    metricsToken: bearerToken(env, 'METRICS_TOKEN'),
+    docsEnabled: flag(env, 'DOCS_ENABLED', true),
+    drainSeconds: whole(env, 'DRAIN_SECONDS', 0, 0, 600),
+    maxReplicationLagSeconds: whole(env, 'MAX_REPLICATION_LAG_SECONDS', 0, 1, 86_400) || null,
   };
 }

@@ -10,10 +10,12 @@ import { recordRefusal } from '../usecases/record-audit.js';
 import type { Actor, Service } from '../usecases/service.js';
 import { VerifiedTokens } from '../usecases/verified-tokens.js';
 import { authenticate, originOf } from './authenticate.js';
+import { metricsRoute } from './metrics-route.js';
+import { observe, type Telemetry } from './observe.js';
 import { describeApi } from './openapi.js';
 import { probes } from './probes.js';
 import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
-import { newRequestId } from './request-id.js';
+import { requestIds } from './request-id.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditLogRoutes } from './routes/audit-logs.js';
 import { auditProofRoutes } from './routes/audit-proofs.js';
@@ -36,6 +38,12 @@ export interface HttpDependencies {
   readonly rotationKeys: FieldsealConfig['keys'];
   /** Whose `X-Forwarded-For` is believed: addresses or networks. */
   readonly trustedProxies: readonly string[];
+  readonly telemetry: Telemetry;
+  /** Who may read `/metrics`: whoever sends `token`, or (null) this machine; `enabled` false: nobody. */
+  readonly metrics: { readonly enabled: boolean; readonly token: string | null };
+  readonly hasDocs: boolean;
+  /** Whether the process was asked to end. */
+  isDraining(): boolean;
   /** Called with the id of each rotation that is committed or resumed, to have it driven. */
   onRotation(id: number): void;
   /** Writes one line of the log. */
@@ -83,7 +91,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
-    genReqId: newRequestId,
+    genReqId: requestIds(deps.trustedProxies),
     return503OnClosing: true,
     // Answers to requests too broken to be routed have no body of Fastify's either.
     frameworkErrors: (error, request, reply) => {
@@ -94,6 +102,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
   app.decorateRequest('actor', null);
+  observe(app, deps.telemetry, API_PREFIX);
   // Only JSON; a request without a body may say so of its nothing.
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
@@ -166,8 +175,9 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   });
-  await describeApi(app, deps.version);
-  probes(app, service);
+  await describeApi(app, deps.version, deps.hasDocs);
+  probes(app, service, deps.isDraining);
+  if (deps.metrics.enabled) metricsRoute(app, deps.telemetry.metrics, deps.metrics.token);
   await app.register(
     async (api) => {
       api.addHook('onRequest', async (request, reply) => {

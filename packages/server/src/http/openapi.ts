@@ -1,9 +1,19 @@
-/** The description of the API, made from the schemas that check its requests. */
+/** The description of the API, made from the schemas that check its requests, and a page that shows it. */
 import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 
-/** Adds `/openapi.json`. Before the routes that it shall describe. */
-export async function describeApi(app: FastifyInstance, version: string): Promise<void> {
+/** Where the page stands. */
+const DOCS_PREFIX = '/docs';
+/** Everything that the page loads comes from here. It sets styles of its own accord, which takes `unsafe-inline` for styles. */
+const DOCS_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const LOGO =
+  '<svg xmlns="http://www.w3.org/2000/svg" width="160" height="40"><text y="28" font-family="sans-serif" font-size="24" fill="#fff">Fieldseal</text></svg>';
+
+/** Adds `/openapi.json`, and `/docs` if it shall be there. Before the routes that it shall describe. */
+export async function describeApi(app: FastifyInstance, version: string, hasDocs: boolean): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -11,14 +21,23 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
       security: [{ bearer: [] }],
     },
+    transformObject: (document) => {
+      const api = 'openapiObject' in document ? document.openapiObject : document.swaggerObject;
+      optionalBodies(api as OpenApiLike);
+      return api;
+    },
   });
-  app.get('/openapi.json', { schema: { hide: true } }, async () => {
-    const api = app.swagger();
-    optionalBodies(api as OpenApiLike);
-    return api;
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  if (!hasDocs) return;
+  await app.register(swaggerUi, {
+    routePrefix: DOCS_PREFIX,
+    staticCSP: DOCS_POLICY,
+    theme: { title: 'Fieldseal' },
+    logo: { type: 'image/svg+xml', content: Buffer.from(LOGO) },
+    // Without it, a badge of validator.swagger.io would be asked for.
+    uiConfig: { validatorUrl: null, persistAuthorization: false, deepLinking: true },
   });
 }
-
 /** Bodies of which nothing is required may be left out: `emptyBody` stands in for them. */
 function optionalBodies(api: OpenApiLike): void {
   for (const operations of Object.values(api.paths ?? {})) {

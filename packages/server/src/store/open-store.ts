@@ -6,6 +6,7 @@ import { auditRepository } from './audit-repository.js';
 import { auditTreeRepository } from './audit-tree-repository.js';
 import { DATABASE_CLOCKS } from './database-clock.js';
 import { type DatabaseTarget, databaseName, type WrittenAs } from './database-url.js';
+import { figureRepository } from './figure-repository.js';
 import { idempotencyRepository } from './idempotency-repository.js';
 import { keyringRepository } from './keyring-repository.js';
 import { migrate } from './migrate.js';
@@ -111,5 +112,6 @@ function repositories(db: Kysely<StoreSchema>, place: StorePlace, by: WrittenAs 
     apiKeyUsage: apiKeyUsageRepository(db, place, clock),
     auditTree: auditTreeRepository(db, place),
     subjects: subjectKeyRepository(db, place, clock),
+    figures: figureRepository(db, place.dialect, clock),
   };
 }

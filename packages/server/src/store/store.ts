@@ -3,6 +3,7 @@ import type { StoredKeyring, SubjectName, SubjectProvider, SubjectState, Wrapped
 import type { ApiKeyRepository, ApiKeyUsageRepository } from './api-key.js';
 import type { AuditRepository } from './audit.js';
 import type { AuditTreeRepository } from './audit-tree.js';
+import type { FigureRepository } from './figures.js';
 import type { IdempotencyRepository } from './idempotency.js';
 import type { ScheduleRepository } from './schedule.js';
 
@@ -278,6 +279,7 @@ export interface StoreTransaction {
   readonly idempotency: IdempotencyRepository;
   readonly apiKeyUsage: ApiKeyUsageRepository;
   readonly subjects: SubjectKeyRepository;
+  readonly figures: FigureRepository;
 }
 
 /** An open store. Its migrations have run (unless it was opened read-only). */

@@ -16,9 +16,11 @@ interface Standby {
   readonly seconds: number | null;
 }
 
+const OPTION = '--max-replication-lag';
+
 /** SQLite's answer. */
-export function lagNeedsPostgres(): FieldsealError {
-  return new FieldsealError('ERR_USAGE', '--max-replication-lag is for PostgreSQL; a SQLite file has no standbys.');
+export function lagNeedsPostgres(option = OPTION): FieldsealError {
+  return new FieldsealError('ERR_USAGE', `${option} is for PostgreSQL; a SQLite file has no standbys.`);
 }
 
 /**
@@ -49,6 +51,7 @@ export class ReplicationLag implements Watch {
     query: PostgresQuery,
     maxSeconds: number,
     now: () => number = () => performance.now(),
+    option = OPTION,
   ): Promise<ReplicationLag> {
     const [row] = await query(
       `SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS "isShown", quote_ident(current_user) AS role`,
@@ -56,7 +59,7 @@ export class ReplicationLag implements Watch {
     if (row?.['isShown'] !== true) {
       throw new FieldsealError(
         'ERR_USAGE',
-        `--max-replication-lag: the user of DATABASE_URL may not see how far standbys are behind; GRANT pg_monitor TO ${row?.['role']} mends that.`,
+        `${option}: the user of DATABASE_URL may not see how far standbys are behind; GRANT pg_monitor TO ${row?.['role']} mends that.`,
       );
     }
     return new ReplicationLag(query, maxSeconds, now);

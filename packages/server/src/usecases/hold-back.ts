@@ -32,14 +32,19 @@ export function brakeFor(
 
 /**
  * Whether a worker could keep to `--max-replication-lag`, found out before it takes part in anything.
- * @throws FieldsealError `ERR_USAGE` when it could not
+ * @param option what it was asked by
+ * @throws FieldsealError `ERR_USAGE` when it could not, naming the option
  */
-export async function assertSeesLag({ target }: Dependencies, maxSeconds: number): Promise<void> {
-  if (target.dialect === 'sqlite') throw lagNeedsPostgres();
+export async function assertSeesLag(
+  { target }: Pick<Dependencies, 'target'>,
+  maxSeconds: number,
+  option?: string,
+): Promise<void> {
+  if (target.dialect === 'sqlite') throw lagNeedsPostgres(option);
   const { connectionString } = target;
   const session = await PostgresSession.open({ connectionString, name: databaseName(target), readOnly: true });
   try {
-    await ReplicationLag.open((...args) => session.query(...args), maxSeconds);
+    await ReplicationLag.open((...args) => session.query(...args), maxSeconds, undefined, option);
   } finally {
     await session.close();
   }

@@ -90,6 +90,13 @@ export async function openServiceKeyring(store: Store, given: GivenKeys, write: 
   }
   const all = given.roots.map((secret) => new RootKey(secret));
   const roots = all.filter((root) => stored.macs[root.fingerprint] !== undefined);
+  if (roots.length === 0 && given.roots.length === 1) {
+    const name = given.roots[0] === given.current ? 'ENCRYPTION_KEY' : 'ROOT_KEY';
+    throw new FieldsealError(
+      'ERR_KEYRING_ROOT',
+      `The stored keyring is not wrapped under ${name}; set ${name} to the key that it was made with.`,
+    );
+  }
   const ring = openSealedKeyring(stored, roots[0] ?? (all[0] as RootKey));
   if (given.current && !ring.findSecret(given.current)) {
     throw new FieldsealError(

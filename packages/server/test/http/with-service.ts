@@ -26,6 +26,9 @@ export interface RunningService {
     path: string,
     options?: { token?: string; body?: unknown; headers?: Record<string, string> },
   ): Promise<Answer>;
+  /** Every secret that this service was given or gave: its keys, tokens, API keys; and what a test adds by `recordSecret`. */
+  secrets(): readonly string[];
+  recordSecret<T extends string>(secret: T): T;
   /** Everything that the service printed so far. */
   output(): string;
   /** Ends the process by a signal and waits for it. */
@@ -71,6 +74,7 @@ export async function withService<T>(
 ): Promise<T> {
   return place({ config: null, ...options }, async (project, databaseEnv) => {
     const env = { ...databaseEnv, AUTH_JWT_SECRET: project.keepSecret(Fernet.generateKey()) };
+    const secrets = new Set([project.key, env.AUTH_JWT_SECRET]);
     let output = '';
     let child: ChildProcess;
     const start = async () => {
@@ -88,6 +92,7 @@ export async function withService<T>(
       env,
       async token(user, ...flags) {
         const { stdout } = await project.fieldseal('jwt', '--user', user, ...flags, { env });
+        secrets.add(stdout.trim());
         return stdout.trim();
       },
       async request(method, path, { token, body, headers } = {}) {
@@ -101,7 +106,15 @@ export async function withService<T>(
           ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
         });
         const text = await response.text();
-        return { status: response.status, body: text === '' ? null : JSON.parse(text), headers: response.headers };
+        const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
+        const answer = text === '' ? null : isJson ? JSON.parse(text) : text;
+        if (typeof answer?.key === 'string') secrets.add(answer.key);
+        return { status: response.status, body: answer, headers: response.headers };
+      },
+      secrets: () => [...secrets],
+      recordSecret(secret) {
+        secrets.add(secret);
+        return secret;
       },
       output: () => output,
       async end(signal) {

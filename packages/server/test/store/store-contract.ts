@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditFilter, Store } from '../../src/store/store.js';
 import { apiKeyContract } from './api-key-contract.js';
-import { auditContract } from './audit-contract.js';
 import { apiKeyUsageContract } from './api-key-usage-contract.js';
+import { auditContract } from './audit-contract.js';
+import { figureContract } from './figure-contract.js';
 import { keyringContract, RING } from './keyring-contract.js';
 import { rangeContract } from './range-contract.js';
 import { runContract } from './run-contract.js';
@@ -20,6 +21,7 @@ export function storeContract(name: string, withStore: WithStore): void {
   apiKeyUsageContract(name, withStore);
   subjectKeyContract(name, withStore);
   auditContract(name, withStore);
+  figureContract(name, withStore);
 
   describe(`${name}: the audit log`, () => {
     it('tells the time that a row would get', () =>

@@ -57,7 +57,9 @@ describe.each(API_KEY_PLACES)('a reroll on %s', (_name, withApiKeys) => {
       // Once; what goes on is the new one.
       expect(await codeOf(rerollApiKey(service, old.id, {}, ADA))).toBe('ERR_API_KEY_STATE');
       expect(await rerollApiKey(service, id, {}, ADA)).toMatchObject({ rerolledFrom: id });
-      await expect(authenticateApiKey(service, key as string, '10.1.2.3')).rejects.toMatchObject({ code: 'ERR_UNAUTHENTICATED' });
+      await expect(authenticateApiKey(service, key as string, '10.1.2.3')).rejects.toMatchObject({
+        code: 'ERR_UNAUTHENTICATED',
+      });
     }));
 
   it('never prolongs the old key, and never makes an expiring one permanent', () =>

@@ -30,7 +30,7 @@ import { strictQuery } from '../strict-query.js';
 
 const MAX_TIME_CHARS = 40;
 const Time = Type.String({ minLength: 1, maxLength: MAX_TIME_CHARS, description: 'RFC 3339' });
-const QuerySchema = Type.Object(
+export const KeyPageSchema = Type.Object(
   {
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 100 })),
     before: Type.Optional(
@@ -68,7 +68,7 @@ const REPLAYED = 'idempotency-replayed';
 const PROBLEMS = { '4xx': ProblemSchema, '5xx': ProblemSchema };
 
 /** The address of the next page: the same filters, behind the last row. */
-function nextPage(query: Static<typeof QuerySchema>, limit: number, lastId: number): string {
+function nextPage(query: Static<typeof KeyPageSchema>, limit: number, lastId: number): string {
   const { limit: _limit, before: _before, ...filters } = query;
   const next = new URLSearchParams({ limit: String(limit), before: String(lastId), ...filters });
   return `<${API_PREFIX}/keys?${next}>; rel="next"`;
@@ -105,10 +105,10 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
   app.get(
     '/keys',
     {
-      preValidation: strictQuery(QuerySchema),
+      preValidation: strictQuery(KeyPageSchema),
       schema: {
         summary: 'List API keys, newest first: your own, or everybody’s for an admin. The next page is in `Link`.',
-        querystring: QuerySchema,
+        querystring: KeyPageSchema,
         response: { 200: Type.Array(ApiKeySchema), ...PROBLEMS },
       },
     },

@@ -37,15 +37,15 @@ const filters = {
   until: Type.Optional(Time),
 };
 const closed = { additionalProperties: false };
-const ListSchema = Type.Object({ limit, before, ...filters }, closed);
-const ExportSchema = Type.Object(
+export const ListSchema = Type.Object({ limit, before, ...filters }, closed);
+export const ExportSchema = Type.Object(
   {
     format: Type.Optional(Type.Union([Type.Literal('ndjson'), Type.Literal('csv')], { default: 'ndjson' })),
     ...filters,
   },
   closed,
 );
-const SearchSchema = Type.Object(
+export const SearchSchema = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 100 }),
     value: Type.String({ minLength: 1, maxLength: 4096, description: 'As it was written. It is not kept.' }),

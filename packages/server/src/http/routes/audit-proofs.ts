@@ -10,7 +10,7 @@ const TreeSize = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 const Hash = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 in hex.' });
 const Hashes = Type.Array(Hash);
 
-const InclusionProofSchema = Type.Object(
+export const InclusionProofSchema = Type.Object(
   {
     audit_id: Type.Integer(),
     leaf_index: Type.Integer({ minimum: 0 }),
@@ -36,10 +36,11 @@ const InclusionProofSchema = Type.Object(
   },
   { title: 'InclusionProof' },
 );
-const ConsistencyProofSchema = Type.Object(
+export const ConsistencyProofSchema = Type.Object(
   { from: TreeSize, to: TreeSize, proof: Hashes },
   { title: 'ConsistencyProof' },
 );
+export const TreeSizesSchema = Type.Object({ from: TreeSize, to: TreeSize }, { additionalProperties: false });
 const PROBLEMS = { '4xx': ProblemSchema, '5xx': ProblemSchema };
 
 export async function auditProofRoutes(scope: FastifyInstance, { service }: HttpDependencies): Promise<void> {
@@ -74,7 +75,7 @@ export async function auditProofRoutes(scope: FastifyInstance, { service }: Http
     {
       schema: {
         summary: 'The proof that the tree of `from` leaves is how the tree of `to` leaves began.',
-        querystring: Type.Object({ from: TreeSize, to: TreeSize }, { additionalProperties: false }),
+        querystring: TreeSizesSchema,
         response: { 200: ConsistencyProofSchema, ...PROBLEMS },
       },
     },

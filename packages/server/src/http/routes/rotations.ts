@@ -25,7 +25,7 @@ import {
 import { ProblemSchema } from '../problem.js';
 import { IdSchema } from './api-keys.js';
 
-const PageSchema = Type.Object(
+export const PageSchema = Type.Object(
   {
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
     before: Type.Optional(
