@@ -76,6 +76,8 @@ export const ERROR_CODES = {
   ERR_RUN_OVER: 'The run is over.',
   ERR_ROOT_CHANGE_UNFINISHED: 'The keyring is wrapped under two root keys until their change is finalized.',
   ERR_SCHEDULE_NOT_FOUND: 'There is no schedule of that id.',
+  ERR_HEADERS_TOO_LARGE: 'The request’s address and headers are larger than allowed.',
+  ERR_REQUEST_TIMEOUT: 'The request did not come to its end in time.',
   ERR_INTERNAL: 'A fault of Fieldseal itself.',
 } as const;
 

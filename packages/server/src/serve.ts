@@ -83,6 +83,8 @@ export async function serve(options: ServeOptions): Promise<void> {
       driver: options.driver,
       rotationKeys,
       trustedProxies: settings.trustedProxies,
+      corsOrigins: settings.corsOrigins,
+      limits: { requestsPerMinute: settings.rateLimitPerMinute },
       onRotation: (id) => runner.wake(id),
       log,
     });

@@ -79,5 +79,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   ERR_RUN_OVER: 2,
   ERR_ROOT_CHANGE_UNFINISHED: 2,
   ERR_SCHEDULE_NOT_FOUND: 2,
+  ERR_HEADERS_TOO_LARGE: 1,
+  ERR_REQUEST_TIMEOUT: 1,
   ERR_INTERNAL: 1,
 };

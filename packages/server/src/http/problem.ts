@@ -26,6 +26,7 @@ const FRAMEWORK_CODES: Readonly<Record<string, [ErrorCode, string]>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: ['ERR_INPUT_INVALID', 'The body is not JSON.'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['ERR_INPUT_INVALID', 'The body is empty.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['ERR_INPUT_INVALID', 'The body has not the length that its header says.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['ERR_INPUT_INVALID', 'A part of the address is too long.'],
   FST_ERR_BAD_URL: ['ERR_INPUT_INVALID', 'The URL is malformed.'],
   FST_ERR_ASYNC_CONSTRAINT: ['ERR_INPUT_INVALID', 'The request is malformed.'],
 };
@@ -66,6 +67,10 @@ export function asFieldsealError(error: unknown): FieldsealError {
   }
   const known = FRAMEWORK_CODES[framework?.code ?? ''];
   if (known) return new FieldsealError(...known);
+  // Any other mistake of the caller that Fastify or Node finds (a body that is cut off).
+  if (framework?.statusCode !== undefined && framework.statusCode >= 400 && framework.statusCode < 500) {
+    return new FieldsealError('ERR_INPUT_INVALID', 'The request is malformed.');
+  }
   return new FieldsealError('ERR_INTERNAL', 'The service failed; its log says more under the id of this request.');
 }
 
