@@ -30,18 +30,21 @@ export function problemResponses(...statuses: number[]) {
   );
 }
 
-/** Ways to write "any refusal": they become what every operation has, and 404 and 409. */
+/** Ways to write "any refusal": they become those that such an operation can have. */
 const RANGES = ['4xx', '5xx'];
+
+function statusesOf({ method, url, schema }: RouteOptions): number[] {
+  const reads = [method].flat().every((name) => name === 'GET' || name === 'HEAD');
+  return [...ALWAYS, ...(schema?.body ? WITH_BODY : []), ...(url.includes(':') ? [404] : []), ...(reads ? [] : [409])];
+}
 
 /** Completes the description of a route of the API: its refusals, its id and that it wants credentials. */
 export function describeRefusals(route: RouteOptions): void {
   const schema = route.schema ?? {};
   const given = { ...(schema.response as Record<string, unknown> | undefined) };
-  const hasRange = RANGES.some((range) => range in given);
   for (const range of RANGES) delete given[range];
-  const statuses = [...ALWAYS, ...(schema.body ? WITH_BODY : []), ...(hasRange ? [404, 409] : [])];
   const operation = { operationId: operationId(route), security: [{ bearer: [] }] };
-  route.schema = { ...operation, ...schema, response: { ...problemResponses(...statuses), ...given } };
+  route.schema = { ...operation, ...schema, response: { ...problemResponses(...statusesOf(route)), ...given } };
 }
 
 /** `POST /api/encryption/keys/:id/reroll` is `postKeysIdReroll`. */

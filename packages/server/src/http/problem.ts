@@ -54,11 +54,19 @@ function validationError({ validation, validationContext }: FrameworkError): Fie
   return new FieldsealError('ERR_INPUT_INVALID', `${field} ${rule}.`);
 }
 
+const UNAVAILABLE = new FieldsealError('ERR_UNAVAILABLE', 'The service cannot answer now; try again in a moment.');
+const INTERNAL = new FieldsealError(
+  'ERR_INTERNAL',
+  'The service failed; its log says more under the id of this request.',
+);
+
 /** Whatever was thrown as one of our errors; what is not known becomes `ERR_INTERNAL` and tells nothing. */
 export function asFieldsealError(error: unknown): FieldsealError {
   if (isFieldsealError(error)) {
-    if (HTTP_STATUSES[error.code] !== 503) return error;
-    return new FieldsealError('ERR_UNAVAILABLE', 'The service cannot answer now; try again in a moment.');
+    const status = HTTP_STATUSES[error.code];
+    if (status < 500) return error;
+    // Sentences for an operator name tables, files and hosts.
+    return status === 503 ? UNAVAILABLE : INTERNAL;
   }
   const framework = error as FrameworkError;
   if (framework?.validation) return validationError(framework);
@@ -71,7 +79,7 @@ export function asFieldsealError(error: unknown): FieldsealError {
   if (framework?.statusCode !== undefined && framework.statusCode >= 400 && framework.statusCode < 500) {
     return new FieldsealError('ERR_INPUT_INVALID', 'The request is malformed.');
   }
-  return new FieldsealError('ERR_INTERNAL', 'The service failed; its log says more under the id of this request.');
+  return INTERNAL;
 }
 
 /** The body of an answer. */

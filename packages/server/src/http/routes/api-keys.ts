@@ -54,7 +54,7 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
     {
       schema: {
         summary: 'List API keys, newest first: your own, or everybody’s for an admin. The next page is in `Link`.',
-        querystring: Type.Partial(Page),
+        querystring: Type.Partial(Page, { additionalProperties: false }),
         response: { 200: Type.Array(ApiKeySchema), '4xx': ProblemSchema, '5xx': ProblemSchema },
       },
     },
