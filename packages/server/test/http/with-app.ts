@@ -143,7 +143,13 @@ export const appOnSqlite: AppPlace = (options, work) =>
 export const appOnPostgres: AppPlace = (options, work) =>
   withPostgresSchema(({ url, schema, client }) => {
     const sql = async (text: string) => void (await client.query(text.replaceAll('{t}', `"${schema}".`)));
-    return withStoreApp({ dialect: 'postgres', connectionString: url }, schema, { sql, alwaysFails: '1 = 1 / 0' }, options, work);
+    return withStoreApp(
+      { dialect: 'postgres', connectionString: url },
+      schema,
+      { sql, alwaysFails: '1 = 1 / 0' },
+      options,
+      work,
+    );
   });
 
 /** So many requests a subject has in `onBothDatabases`. */
