@@ -1,5 +1,5 @@
 import { isFieldsealError } from 'fieldseal';
-import { exportSPKI, generateKeyPair, importJWK, SignJWT, UnsecuredJWT } from 'jose';
+import { exportSPKI, generateKeyPair, importJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { jwtSettings, jwtVerifier } from '../../src/auth/jwt.ts';
 import { AUDIENCE, ISSUER, type ProviderKey, providerKey, providerToken, withKeySet } from './with-key-set.ts';
@@ -60,20 +60,20 @@ describe('a token of an identity provider', () => {
       endpoint.publish(keyOf('ec'));
       const { said } = verifierOf(endpoint.url);
       const now = Math.floor(Date.now() / 1000);
-      const said2 = async (claims: object) => said(await providerToken(keyOf('ec'), claims));
-      expect(await said2({ iss: 'https://other.example/' })).toBe(INVALID);
-      expect(await said2({ aud: 'other' })).toBe(INVALID);
-      expect(await said2({ aud: ['other', AUDIENCE] })).toBe('ada');
-      expect(await said2({ iss: undefined })).toBe(INVALID);
-      expect(await said2({ aud: undefined })).toBe(INVALID);
-      expect(await said2({ exp: undefined })).toBe(INVALID);
-      expect(await said2({ sub: undefined })).toBe(INVALID);
-      expect(await said2({ sub: 'a b' })).toBe(INVALID);
+      const saidOf = async (claims: object) => said(await providerToken(keyOf('ec'), claims as JWTPayload));
+      expect(await saidOf({ iss: 'https://other.example/' })).toBe(INVALID);
+      expect(await saidOf({ aud: 'other' })).toBe(INVALID);
+      expect(await saidOf({ aud: ['other', AUDIENCE] })).toBe('ada');
+      expect(await saidOf({ iss: undefined })).toBe(INVALID);
+      expect(await saidOf({ aud: undefined })).toBe(INVALID);
+      expect(await saidOf({ exp: undefined })).toBe(INVALID);
+      expect(await saidOf({ sub: undefined })).toBe(INVALID);
+      expect(await saidOf({ sub: 'a b' })).toBe(INVALID);
       // Clocks may differ by half a minute, and no more.
-      expect(await said2({ exp: now - 20 })).toBe('ada');
-      expect(await said2({ exp: now - 40 })).toBe(EXPIRED);
-      expect(await said2({ nbf: now + 20 })).toBe('ada');
-      expect(await said2({ nbf: now + 60 })).toBe(INVALID);
+      expect(await saidOf({ exp: now - 20 })).toBe('ada');
+      expect(await saidOf({ exp: now - 40 })).toBe(EXPIRED);
+      expect(await saidOf({ nbf: now + 20 })).toBe('ada');
+      expect(await saidOf({ nbf: now + 60 })).toBe(INVALID);
     }));
 
   test('is refused unsigned, under a shared secret made of the public key, and under another algorithm', () =>

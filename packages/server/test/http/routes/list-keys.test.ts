@@ -29,12 +29,13 @@ onBothDatabases((app) => {
     path: '/keys',
     scope: 'keys:read',
     table: 'api_keys',
-    malformed: ['0', '501', '-1', '4.7', '0x1', '1e2', '%201', '01', '+1', 'true', '', '9007199254740993']
-      .map((limit) => [{ path: `/keys?limit=${limit}` }, 'limit'] as const)
-      .concat([
-        [{ path: '/keys?limit=1&limit=2' }, 'limit'],
-        [{ path: '/keys?before=x' }, 'before'],
-        [{ path: '/keys?unknown=1' }, 'unknown'],
-      ]),
+    malformed: [
+      ...['0', '501', '-1', '4.7', '0x1', '1e2', '%201', '01', '+1', 'true', '', '9007199254740993'].map(
+        (limit) => [{ path: `/keys?limit=${limit}` }, 'limit'] as const,
+      ),
+      [{ path: '/keys?limit=1&limit=2' }, 'limit'],
+      [{ path: '/keys?before=x' }, 'before'],
+      [{ path: '/keys?unknown=1' }, 'unknown'],
+    ],
   });
 });
