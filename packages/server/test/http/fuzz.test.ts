@@ -96,8 +96,9 @@ async function fuzz(place: AppPlace, requests: number): Promise<Record<string, n
         expect([status, described.of(operation, status, mediaType)?.Check(value)]).toEqual([status, true]);
       }
     };
+    // What one request leaves behind another meets, so that there is nothing to shrink; fast-check prints seed and request.
     const property = fc.asyncProperty(requestsTo(operations, callers.length), answersAsDescribed);
-    await fc.assert(property, { numRuns: requests, seed: SEED, endOnFailure: false });
+    await fc.assert(property, { numRuns: requests, seed: SEED, endOnFailure: true });
     // Nothing that anybody sent is in the log but the method, the route and the status.
     const log = JSON.stringify(app.log);
     for (const authorization of callers)
@@ -120,7 +121,7 @@ function expectVariety(seen: Record<string, number>): void {
     'GET 403',
     'GET 404',
   ])
-    expect([kind, seen[kind] ?? 0]).toEqual([kind, expect.any(Number)]);
+    expect([kind, seen[kind] ?? 0]).toEqual([kind, expect.toSatisfy((count: number) => count > 0)]);
   const statuses = new Set(Object.keys(seen).map((kind) => kind.split(' ')[1]));
   for (const status of ['200', '201', '202', '204', '400', '401', '403', '404', '405', '409', '413', '415'])
     expect([status, statuses.has(status)]).toEqual([status, true]);
