@@ -59,7 +59,7 @@ export function readSettings(env: Environment): Settings {
     throw invalid('TRUSTED_PROXIES', 'addresses or networks, separated by commas: 10.0.0.1, 10.1.0.0/16');
   }
   const corsOrigins = list(env, 'CORS_ORIGINS');
-  if (!corsOrigins.every((origin) => /^https?:\/\/[^/]/.test(origin) && originOf(origin) === origin)) {
+  if (!corsOrigins.every((origin) => /^https?:\/\/[^/*]+$/.test(origin) && originOf(origin) === origin)) {
     throw invalid('CORS_ORIGINS', 'origins, separated by commas: https://app.example, http://localhost:3000');
   }
   return {

@@ -24,7 +24,7 @@ test('origins are named one by one, as browsers write them; none is all of them'
   for (const wrong of [
     '*',
     'null',
-    'https://*.example/',
+    'https://*.example',
     'https://app.example/',
     'https://app.example:443',
     'app.example',
