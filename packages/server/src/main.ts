@@ -71,7 +71,12 @@ export async function runCommand(host: CommandHost): Promise<number> {
   const env = readEnvironment();
   const jwt = async () => {
     const { jwtSettings } = await import('./usecases/principals.js');
-    return jwtSettings(env['AUTH_JWT_SECRET'], env['AUTH_ISSUER'], env['AUTH_AUDIENCE']);
+    return jwtSettings({
+      secret: env['AUTH_JWT_SECRET'],
+      jwksUrl: env['AUTH_JWKS_URL'],
+      issuer: env['AUTH_ISSUER'],
+      audience: env['AUTH_AUDIENCE'],
+    });
   };
   const dependencies = ({ config, notify }: Parameters<CliContext['dependencies']>[0]): Dependencies => {
     host.takeSignals();

@@ -140,6 +140,8 @@ export async function serve(options: ServeOptions): Promise<void> {
       metrics: { enabled: settings.metricsEnabled, token: settings.metricsToken },
       hasDocs: settings.docsEnabled,
       isDraining: () => stop.aborted,
+      corsOrigins: settings.corsOrigins,
+      limits: { requestsPerMinute: settings.rateLimitPerMinute },
       onRotation: (id) => runner.wake(id),
       log,
     });

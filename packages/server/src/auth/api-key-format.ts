@@ -50,6 +50,9 @@ export interface PresentedApiKey {
 }
 
 const OUR_SHAPE = /^[A-Za-z][A-Za-z0-9]{0,15}_[0-9A-Za-z]{6}_[0-9A-Za-z]{32}$/;
+/** The same anywhere in a text, for finding a key where none belongs. */
+export const API_KEY_ANYWHERE =
+  /(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]{0,15}_[0-9A-Za-z]{6}_[0-9A-Za-z]{32}(?![0-9A-Za-z])/;
 /** Keys of the Python original: something with a prefix, of printable ASCII, that is no JWT. */
 const ANY_SHAPE = /^[!-~]{8,255}$/;
 

@@ -20,19 +20,29 @@ export interface Principal {
 /** The operator at the command line, who holds the root key anyway. */
 export const OPERATOR: Principal = { kind: 'operator', subject: 'cli', isAdmin: true, scopes: null, apiKeyId: null };
 
-function forbidden(sentence: string): FieldsealError {
-  return new FieldsealError('ERR_FORBIDDEN', sentence);
+/** Which scope would have been enough; beside the errors, whose shape is the library's. */
+const MISSING_SCOPES = new WeakMap<Error, ManagementScope>();
+
+/** The scope that a refused caller lacks, where one would have been enough: what a challenge names (RFC 6750 §3.1). */
+export function missingScopeOf(error: Error): ManagementScope | null {
+  return MISSING_SCOPES.get(error) ?? null;
+}
+
+function forbidden(sentence: string, missing?: ManagementScope): FieldsealError {
+  const error = new FieldsealError('ERR_FORBIDDEN', sentence);
+  if (missing) MISSING_SCOPES.set(error, missing);
+  return error;
 }
 
 /** @throws FieldsealError `ERR_FORBIDDEN` when scopes restrict the caller and this is not among them */
 export function assertScope({ scopes }: Principal, scope: ManagementScope): void {
-  if (scopes && !scopes.includes(scope)) throw forbidden(`This needs the scope ${scope}.`);
+  if (scopes && !scopes.includes(scope)) throw forbidden(`This needs the scope ${scope}.`, scope);
 }
 
 /** Rotations: an admin, or an API key that one has given the scope. @throws FieldsealError `ERR_FORBIDDEN` */
 export function assertMayRotate({ isAdmin, scopes }: Principal): void {
   if (!isAdmin && !scopes?.includes('rotation:write'))
-    throw forbidden('This needs an admin, or the scope rotation:write.');
+    throw forbidden('This needs an admin, or the scope rotation:write.', 'rotation:write');
 }
 
 /**

@@ -9,6 +9,10 @@ export interface Settings {
   readonly apiKeyExpiryDays: number;
   readonly apiKeyRecoverable: boolean;
   readonly trustedProxies: readonly string[];
+  /** Requests of one caller in a minute; 0: as many as it likes. */
+  readonly rateLimitPerMinute: number;
+  /** Origins whose pages may call the service. */
+  readonly corsOrigins: readonly string[];
   readonly backupEncrypted: boolean;
   readonly logLevel: LogLevel;
   readonly metricsEnabled: boolean;
@@ -67,6 +71,11 @@ function bearerToken(env: Environment, name: string): string | null {
   return text;
 }
 
+/** As a browser writes it: `*` and `null` are none, nor is what has a path or its scheme's own port. */
+function originOf(text: string): string | null {
+  return URL.canParse(text) ? new URL(text).origin : null;
+}
+
 /** @throws FieldsealError `ERR_CONFIG_INVALID`, naming the variable and the rule, never the value */
 export function readSettings(env: Environment): Settings {
   const apiKeyPrefix = env['API_KEY_PREFIX']?.trim() || 'pk';
@@ -77,6 +86,10 @@ export function readSettings(env: Environment): Settings {
   if (!trustedProxies.every((proxy) => /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(proxy))) {
     throw invalid('TRUSTED_PROXIES', 'addresses or networks, separated by commas: 10.0.0.1, 10.1.0.0/16');
   }
+  const corsOrigins = list(env, 'CORS_ORIGINS');
+  if (!corsOrigins.every((origin) => /^https?:\/\/[^/*]+$/.test(origin) && originOf(origin) === origin)) {
+    throw invalid('CORS_ORIGINS', 'origins, separated by commas: https://app.example, http://localhost:3000');
+  }
   return {
     host: env['HOST']?.trim() || '127.0.0.1',
     port: whole(env, 'PORT', 8000, 0, 65_535),
@@ -84,6 +97,8 @@ export function readSettings(env: Environment): Settings {
     apiKeyExpiryDays: whole(env, 'API_KEY_EXPIRY_DAYS', 30, 1, 3650),
     apiKeyRecoverable: flag(env, 'API_KEY_RECOVERABLE', true),
     trustedProxies,
+    rateLimitPerMinute: whole(env, 'RATE_LIMIT_PER_MINUTE', 6000, 0, 10_000_000),
+    corsOrigins,
     backupEncrypted: flag(env, 'BACKUP_ENCRYPTION_ENABLED', true),
     logLevel: logLevel(env),
     metricsEnabled: flag(env, 'METRICS_ENABLED', true),

@@ -1,32 +1,49 @@
 /** The HTTP application: Fastify with our schemas, our errors and nothing that tells of its inside. */
+import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type FieldsealConfig, FieldsealError } from 'fieldseal';
 import type { Driver } from '../usecases/dependencies.js';
-import { type JwtSettings, verifyJwt } from '../usecases/principals.js';
+import { type JwtSettings, jwtVerifier } from '../usecases/principals.js';
 import { recordRefusal } from '../usecases/record-audit.js';
 import type { Actor, Service } from '../usecases/service.js';
 import { VerifiedTokens } from '../usecases/verified-tokens.js';
-import { authenticate, originOf } from './authenticate.js';
+import { allowedMethods } from './allowed-methods.js';
+import { authenticate, hasCredentials, originOf } from './authenticate.js';
+import { challengeOf } from './challenge.js';
+import { assertNoCredentials } from './credentials-in-address.js';
+import { assertReadable } from './media-type.js';
 import { metricsRoute } from './metrics-route.js';
 import { observe, type Telemetry } from './observe.js';
 import { describeApi } from './openapi.js';
 import { probes } from './probes.js';
 import { asFieldsealError, PROBLEM_TYPE, problem } from './problem.js';
+import { describeRefusals } from './problem-responses.js';
 import { requestIds } from './request-id.js';
+import { callerOf, requestLimit } from './request-limit.js';
 import { apiKeyRoutes } from './routes/api-keys.js';
 import { auditLogRoutes } from './routes/audit-logs.js';
 import { auditProofRoutes } from './routes/audit-proofs.js';
 import { rotationRoutes } from './routes/rotations.js';
 import { verificationRoutes } from './routes/verifications.js';
+import { answerSocketError } from './socket-errors.js';
 import { HTTP_STATUSES } from './statuses.js';
+import { strictJsonError, utf8Text } from './strict-json.js';
+import { validatorCompiler } from './validator.js';
 
 const BODY_BYTES = 64 * 1024;
+/** The address and all headers. */
+const HEADER_BYTES = 16 * 1024;
+const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** Refused requests of one caller that are answered as what they are; further ones are answered 429. */
+/** A connection on which nothing moves so long is closed. */
+const IDLE_TIMEOUT_MS = 120_000;
+const MAX_CONNECTIONS = 10_000;
+/** Refused requests of one caller that leave an audit row; further ones are answered 429. */
 const REFUSALS_PER_MINUTE = 100;
+const REQUESTS_PER_MINUTE = 6000;
 export const API_PREFIX = '/api/encryption';
 
 /** What the composition root hands over. */
@@ -44,6 +61,14 @@ export interface HttpDependencies {
   readonly hasDocs: boolean;
   /** Whether the process was asked to end. */
   isDraining(): boolean;
+  /** Origins whose pages may call the service; none when left out. */
+  readonly corsOrigins?: readonly string[];
+  readonly limits?: {
+    /** Requests of one caller; 0: as many as it likes. 6000 when left out. */
+    readonly requestsPerMinute?: number;
+    /** Refused requests of one caller that leave an audit row. 100 when left out. */
+    readonly refusalsPerMinute?: number;
+  };
   /** Called with the id of each rotation that is committed or resumed, to have it driven. */
   onRotation(id: number): void;
   /** Writes one line of the log. */
@@ -69,54 +94,63 @@ export async function emptyBody(request: FastifyRequest): Promise<void> {
   request.body ??= {};
 }
 
-/** An id in the address, before it is made a number: `4.7`, `0x1` and `true` would become one. */
-async function wholeId({ params }: FastifyRequest): Promise<void> {
-  const { id } = params as { id?: string };
-  if (id === undefined || /^[1-9]\d*$/.test(id)) return;
-  throw new FieldsealError('ERR_INPUT_INVALID', 'The id in the address is not a whole number from 1 on.');
-}
-
 /** Which refusals leave an audit row. A malformed request is nobody's attempt at anything. */
 const AUDITED_STATUSES: readonly number[] = [401, 403, 404, 409];
+
+/** For services that verify their own callers' keys, as often as they are called themselves. */
+const UNLIMITED_ROUTES = [`${API_PREFIX}/keys/verify`];
 
 /** Builds the application; nothing listens yet. */
 export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance> {
   const { service, log } = deps;
-  const tokens = new VerifiedTokens(
-    (token) => verifyJwt(deps.jwt, token),
-    (token) => service.seal.hashToken(token),
-  );
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: IDLE_TIMEOUT_MS,
+    http: { maxHeaderSize: HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     genReqId: requestIds(deps.trustedProxies),
-    return503OnClosing: true,
+    // Ours says the same as a problem, below.
+    return503OnClosing: false,
+    clientErrorHandler: answerSocketError,
     // Answers to requests too broken to be routed have no body of Fastify's either.
     frameworkErrors: (error, request, reply) => {
       const known = asFieldsealError(error);
       const answer = reply as unknown as FastifyReply;
+      answer.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
       void answer.code(HTTP_STATUSES[known.code]).type(PROBLEM_TYPE).send(problem(known, request.id));
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.setValidatorCompiler(validatorCompiler);
   app.decorateRequest('actor', null);
   observe(app, deps.telemetry, API_PREFIX);
+  const verifyJwt = jwtVerifier(deps.jwt, {
+    onFailure: (reason) => log({ level: 'warn', event: 'jwks_not_fetched', reason }),
+  });
+  const tokens = new VerifiedTokens(verifyJwt, (token) => service.seal.hashToken(token));
   // Only JSON; a request without a body may say so of its nothing.
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined);
-    else parseJson(request, body as string, done);
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    const text = utf8Text(body as Buffer);
+    if (text === '') return done(null, undefined);
+    parseJson(request, text, (error, value) => {
+      const fault = error ?? strictJsonError(text);
+      if (fault) done(fault);
+      else done(null, value);
+    });
   });
+  app.addHook('preParsing', async (request) => assertReadable(request));
 
-  // Only refusals are limited: by caller, or by address where there is none.
   await app.register(rateLimit, { global: false });
+  const limitRequests = requestLimit(app, deps.limits?.requestsPerMinute ?? REQUESTS_PER_MINUTE);
+  // Refusals apart, since each leaves an audit row.
   const countRefusal = app.createRateLimit({
-    max: REFUSALS_PER_MINUTE,
+    max: deps.limits?.refusalsPerMinute ?? REFUSALS_PER_MINUTE,
     timeWindow: '1 minute',
-    keyGenerator: (request) => request.actor?.principal.subject ?? request.ip,
+    keyGenerator: callerOf,
   });
 
   app.setErrorHandler(async (error, request, reply) => {
@@ -140,7 +174,8 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
       }
     }
     const status = HTTP_STATUSES[known.code];
-    if (status === 401) reply.header('www-authenticate', 'Bearer realm="fieldseal"');
+    const challenge = challengeOf(known, hasCredentials(request));
+    if (challenge) reply.header('www-authenticate', challenge);
     if (status === 503) reply.header('retry-after', '1');
     if (status >= 500) {
       const { name, code, stack } = error as Error & { code?: string };
@@ -154,9 +189,24 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     }
     return reply.code(status).type(PROBLEM_TYPE).send(problem(known, request.id));
   });
-  app.setNotFoundHandler((request, reply) => {
-    const error = new FieldsealError('ERR_NOT_FOUND', 'There is nothing at this address.');
-    return reply.code(404).type(PROBLEM_TYPE).send(problem(error, request.id));
+  const methodsOf = allowedMethods(app);
+  app.setNotFoundHandler(async (request, reply) => {
+    await limitRequests(request, reply);
+    const methods = methodsOf(request.url);
+    if (methods.length > 0) reply.header('allow', methods.join(', '));
+    if (methods.length > 0 && request.method === 'OPTIONS') return reply.code(204).send();
+    if (methods.length > 0) throw new FieldsealError('ERR_METHOD', 'This address has other methods; see Allow.');
+    throw new FieldsealError('ERR_NOT_FOUND', 'There is nothing at this address.');
+  });
+  let isClosing = false;
+  app.addHook('preClose', async () => {
+    isClosing = true;
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    // Routes whose answers may be kept say so themselves.
+    reply.header('cache-control', 'no-store');
+    if (isClosing) throw new FieldsealError('ERR_UNAVAILABLE', 'The service is ending.');
+    assertNoCredentials(request);
   });
   app.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions, id } = request;
@@ -174,17 +224,24 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
 
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    // For this host alone: what its subdomains do is not ours to say.
+    strictTransportSecurity: { maxAge: 31_536_000, includeSubDomains: false },
   });
+  if (deps.corsOrigins && deps.corsOrigins.length > 0) await allowOrigins(app, deps.corsOrigins);
   await describeApi(app, deps.version, deps.hasDocs);
   probes(app, service, deps.isDraining);
   if (deps.metrics.enabled) metricsRoute(app, deps.telemetry.metrics, deps.metrics.token);
   await app.register(
     async (api) => {
+      api.addHook('onRoute', describeRefusals);
       api.addHook('onRequest', async (request, reply) => {
-        reply.header('cache-control', 'no-store');
-        request.actor = await authenticate(request, reply, service, tokens);
+        try {
+          request.actor = await authenticate(request, reply, service, tokens);
+        } finally {
+          const isUnlimited = request.actor && UNLIMITED_ROUTES.includes(request.routeOptions.url ?? '');
+          if (!isUnlimited) await limitRequests(request, reply);
+        }
       });
-      api.addHook('preValidation', wholeId);
       // A change to a key counts here before its answer is sent; in other processes within a second.
       api.addHook('onSend', async ({ method, routeOptions: { url } }, { statusCode }) => {
         const isKeys = url?.startsWith(`${API_PREFIX}/keys`) === true && url !== `${API_PREFIX}/keys/verify`;
@@ -197,4 +254,25 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     { prefix: API_PREFIX },
   );
   return app;
+}
+
+/** Pages of these origins may call the service, with a token that they hold; cookies play no part. */
+async function allowOrigins(app: FastifyInstance, origins: readonly string[]): Promise<void> {
+  await app.register(cors, {
+    origin: [...origins],
+    methods: ['GET', 'POST', 'PATCH', 'DELETE'],
+    allowedHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key'],
+    exposedHeaders: [
+      'Link',
+      'Retry-After',
+      'Idempotency-Replayed',
+      'X-Request-Id',
+      'RateLimit-Limit',
+      'RateLimit-Remaining',
+      'RateLimit-Reset',
+      'WWW-Authenticate',
+    ],
+    maxAge: 600,
+    strictPreflight: false,
+  });
 }

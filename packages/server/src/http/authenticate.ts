@@ -5,6 +5,7 @@ import { FieldsealError } from 'fieldseal';
 import { authenticateApiKey } from '../usecases/authenticate-api-key.js';
 import type { Actor, Service } from '../usecases/service.js';
 import type { VerifiedTokens } from '../usecases/verified-tokens.js';
+import { misplacedCredentials } from './challenge.js';
 
 /** Where a request comes from, as audit rows say it. */
 export function originOf(request: FastifyRequest): Omit<Actor, 'principal'> {
@@ -13,9 +14,20 @@ export function originOf(request: FastifyRequest): Omit<Actor, 'principal'> {
   return { ipAddress: request.ip, requestId: request.id, userAgent: agent };
 }
 
+/** The token or key of a request; null when it has none. */
+function credentialsOf({ headers }: FastifyRequest): string | null {
+  return /^Bearer +([!-~]+)$/i.exec(headers.authorization ?? '')?.[1] ?? null;
+}
+
+/** Whether the request came with what should be a token or a key. */
+export function hasCredentials(request: FastifyRequest): boolean {
+  return credentialsOf(request) !== null;
+}
+
 /**
  * Who makes the request.
- * @throws FieldsealError `ERR_UNAUTHENTICATED`; for an API key also `ERR_FORBIDDEN` and `ERR_RATE_LIMITED`
+ * @throws FieldsealError `ERR_UNAUTHENTICATED`; `ERR_INPUT_INVALID` for credentials that are there twice; `ERR_UNAVAILABLE`; for an API key
+ * also `ERR_FORBIDDEN` and `ERR_RATE_LIMITED`
  */
 export async function authenticate(
   request: FastifyRequest,
@@ -23,7 +35,11 @@ export async function authenticate(
   service: Service,
   tokens: VerifiedTokens,
 ): Promise<Actor> {
-  const credentials = /^Bearer +([!-~]+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  // Node keeps the first of two and says nothing; a proxy in front may have looked at the other.
+  const { rawHeaders } = request.raw;
+  const headers = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization');
+  if (headers.length > 1) throw misplacedCredentials('The header Authorization is there twice.');
+  const credentials = credentialsOf(request);
   if (!credentials) {
     throw new FieldsealError('ERR_UNAUTHENTICATED', 'Send Authorization: Bearer with a token or an API key.');
   }

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { Span, Tracing } from '../telemetry/tracing.js';
+import { VERIFICATION_CODES } from '../usecases/verify-api-key.js';
 
 /** What watches the requests. */
 export interface Telemetry {
@@ -23,17 +24,6 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   'POST /rotations/:id/cancel': 'rotation_cancelled',
   'POST /rotations/:id/fail': 'rotation_failed',
 };
-/** Answers of `POST /keys/verify`. */
-const VERIFICATION_CODES: readonly string[] = [
-  'VALID',
-  'NOT_FOUND',
-  'EXPIRED',
-  'REVOKED',
-  'DISABLED',
-  'INSUFFICIENT_SCOPE',
-  'RATE_LIMITED',
-];
-
 /** Counts, times and traces every request. Before the routes, and before any other hook. */
 export function observe(app: FastifyInstance, { metrics, tracing }: Telemetry, apiPrefix: string): void {
   const spans = new WeakMap<FastifyRequest, Span>();
@@ -62,7 +52,7 @@ export function observe(app: FastifyInstance, { metrics, tracing }: Telemetry, a
   app.addHook('preSerialization', async (request, _reply, payload) => {
     if (apiRoute(request) === 'POST /keys/verify') {
       const { code } = (payload ?? {}) as { code?: unknown };
-      if (VERIFICATION_CODES.includes(code as string)) metrics.verification(code as string);
+      if ((VERIFICATION_CODES as readonly unknown[]).includes(code)) metrics.verification(code as string);
     }
     return payload;
   });

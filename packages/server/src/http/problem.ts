@@ -26,6 +26,7 @@ const FRAMEWORK_CODES: Readonly<Record<string, [ErrorCode, string]>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: ['ERR_INPUT_INVALID', 'The body is not JSON.'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['ERR_INPUT_INVALID', 'The body is empty.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['ERR_INPUT_INVALID', 'The body has not the length that its header says.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['ERR_INPUT_INVALID', 'A part of the address is too long.'],
   FST_ERR_BAD_URL: ['ERR_INPUT_INVALID', 'The URL is malformed.'],
   FST_ERR_ASYNC_CONSTRAINT: ['ERR_INPUT_INVALID', 'The request is malformed.'],
 };
@@ -53,11 +54,19 @@ function validationError({ validation, validationContext }: FrameworkError): Fie
   return new FieldsealError('ERR_INPUT_INVALID', `${field} ${rule}.`);
 }
 
+const UNAVAILABLE = new FieldsealError('ERR_UNAVAILABLE', 'The service cannot answer now; try again in a moment.');
+const INTERNAL = new FieldsealError(
+  'ERR_INTERNAL',
+  'The service failed; its log says more under the id of this request.',
+);
+
 /** Whatever was thrown as one of our errors; what is not known becomes `ERR_INTERNAL` and tells nothing. */
 export function asFieldsealError(error: unknown): FieldsealError {
   if (isFieldsealError(error)) {
-    if (HTTP_STATUSES[error.code] !== 503) return error;
-    return new FieldsealError('ERR_UNAVAILABLE', 'The service cannot answer now; try again in a moment.');
+    const status = HTTP_STATUSES[error.code];
+    if (status < 500) return error;
+    // Sentences for an operator name tables, files and hosts.
+    return status === 503 ? UNAVAILABLE : INTERNAL;
   }
   const framework = error as FrameworkError;
   if (framework?.validation) return validationError(framework);
@@ -66,7 +75,11 @@ export function asFieldsealError(error: unknown): FieldsealError {
   }
   const known = FRAMEWORK_CODES[framework?.code ?? ''];
   if (known) return new FieldsealError(...known);
-  return new FieldsealError('ERR_INTERNAL', 'The service failed; its log says more under the id of this request.');
+  // Any other mistake of the caller that Fastify or Node finds (a body that is cut off).
+  if (framework?.statusCode !== undefined && framework.statusCode >= 400 && framework.statusCode < 500) {
+    return new FieldsealError('ERR_INPUT_INVALID', 'The request is malformed.');
+  }
+  return INTERNAL;
 }
 
 /** The body of an answer. */

@@ -1,3 +1,4 @@
 /** What the edges of the service need to know of authentication. */
-export { type JwtSettings, jwtSettings, signJwt, verifyJwt } from '../auth/jwt.js';
-export { MANAGEMENT_SCOPES, type Principal } from '../auth/principal.js';
+export { API_KEY_ANYWHERE } from '../auth/api-key-format.js';
+export { type JwtSettings, type JwtVerifier, jwtSettings, jwtVerifier, signJwt } from '../auth/jwt.js';
+export { MANAGEMENT_SCOPES, type ManagementScope, missingScopeOf, type Principal } from '../auth/principal.js';

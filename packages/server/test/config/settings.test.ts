@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
+import { jwtSettings, signJwt } from '../../src/auth/jwt.ts';
 import { readSettings } from '../../src/config/settings.js';
+import { refusalOf, rejectionOf } from '../refusal.ts';
 
 describe('the settings', () => {
   it('have a default each', () => {
@@ -50,5 +52,47 @@ describe('the settings', () => {
       expect.objectContaining({ code: 'ERR_CONFIG_INVALID', message: expect.stringContaining(name) }),
     );
     if (value.length > 2) expect(read).not.toThrow(value);
+  });
+});
+
+test('the limit of requests is a whole number, 6000 unless told, and 0 for none', () => {
+  const limit = (text?: string) => readSettings({ RATE_LIMIT_PER_MINUTE: text }).rateLimitPerMinute;
+  expect([limit(), limit(''), limit('0'), limit('100')]).toEqual([6000, 6000, 0, 100]);
+  for (const wrong of ['-1', '1.5', '1e3', 'many']) {
+    expect(refusalOf(() => limit(wrong))).toEqual({
+      code: 'ERR_CONFIG_INVALID',
+      message: 'RATE_LIMIT_PER_MINUTE must be a whole number from 0 to 10000000.',
+    });
+  }
+});
+
+test('origins are named one by one, as browsers write them; none is all of them', () => {
+  const origins = (text?: string) => readSettings({ CORS_ORIGINS: text }).corsOrigins;
+  expect(origins()).toEqual([]);
+  expect(origins('https://app.example, http://localhost:3000')).toEqual([
+    'https://app.example',
+    'http://localhost:3000',
+  ]);
+  for (const wrong of [
+    '*',
+    'null',
+    'https://*.example',
+    'https://app.example/',
+    'https://app.example:443',
+    'app.example',
+  ]) {
+    expect(refusalOf(() => origins(wrong))).toEqual({
+      code: 'ERR_CONFIG_INVALID',
+      message: 'CORS_ORIGINS must be origins, separated by commas: https://app.example, http://localhost:3000.',
+    });
+  }
+});
+
+test('where tokens come from an identity provider, none is made here', async () => {
+  const settings = jwtSettings({ secret: undefined, jwksUrl: 'https://a.example/', issuer: 'i', audience: 'a' });
+  const token = { subject: '1', isAdmin: false, scopes: [], ttlSeconds: 60 };
+  expect(await rejectionOf(() => signJwt(settings, token, 0))).toEqual({
+    code: 'ERR_CONFIG_INVALID',
+    message: 'A token is signed with AUTH_JWT_SECRET; with AUTH_JWKS_URL, tokens come from your identity provider.',
   });
 });

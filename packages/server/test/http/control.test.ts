@@ -310,7 +310,7 @@ test('only an admin, or a key with the scope, sees and controls rotations', { ti
     for (const [method, path] of routes) {
       const operation = api.paths[`${API}${path.replace('1', '{id}')}`][method.toLowerCase()];
       expect(operation.responses['200'].content['application/json'].schema).toBeDefined();
-      expect(operation.responses['4XX'].content['application/json'].schema.title).toBe('Problem');
+      expect(operation.responses['403'].content['application/problem+json'].schema.title).toBe('Problem');
     }
   }),
 );

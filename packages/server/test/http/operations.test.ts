@@ -136,7 +136,7 @@ describe('the id of a request', () => {
   const GIVEN = '6f1c2a52-7d5b-4b7e-9a55-0c0ffee0c0de';
 
   test('is our own, in the answer, in the problem, in the log and in the audit row', async () => {
-    await withApp({}, async ({ app, token, lines }) => {
+    await withApp({}, async ({ app, token, log: lines }) => {
       const headers = { authorization: `Bearer ${token}`, 'x-request-id': GIVEN };
       const answer = await app.inject({ method: 'DELETE', url: `${API}/keys/9`, headers });
       const id = String(answer.headers['x-request-id']);

@@ -1,7 +1,7 @@
 /** The routes of API keys: `/keys` and what stands under it. */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import Type, { type Static } from 'typebox';
+import Type from 'typebox';
 import { API_KEY_STATES } from '../../usecases/api-key-view.js';
 import { createApiKey, createApiKeyOnce, NewApiKeySchema } from '../../usecases/create-api-key.js';
 import { getApiKey } from '../../usecases/get-api-key.js';
@@ -10,7 +10,7 @@ import { RerollSchema, rerollApiKey } from '../../usecases/reroll-api-key.js';
 import { RevocationSchema, revokeApiKey } from '../../usecases/revoke-api-key.js';
 import { disableApiKey, enableApiKey } from '../../usecases/switch-api-key.js';
 import { ApiKeyChangeSchema, updateApiKey } from '../../usecases/update-api-key.js';
-import { API_PREFIX, actorOf, emptyBody, type HttpDependencies } from '../app.js';
+import { actorOf, emptyBody, type HttpDependencies } from '../app.js';
 import {
   ApiKeyDetailsSchema,
   ApiKeySchema,
@@ -25,8 +25,8 @@ import {
   rerolledApiKeyBody,
   revokedBody,
 } from '../contract.js';
+import { nextPage } from '../next-page.js';
 import { ProblemSchema } from '../problem.js';
-import { strictQuery } from '../strict-query.js';
 
 const MAX_TIME_CHARS = 40;
 const Time = Type.String({ minLength: 1, maxLength: MAX_TIME_CHARS, description: 'RFC 3339' });
@@ -67,13 +67,6 @@ const REPLAYED = 'idempotency-replayed';
 
 const PROBLEMS = { '4xx': ProblemSchema, '5xx': ProblemSchema };
 
-/** The address of the next page: the same filters, behind the last row. */
-function nextPage(query: Static<typeof KeyPageSchema>, limit: number, lastId: number): string {
-  const { limit: _limit, before: _before, ...filters } = query;
-  const next = new URLSearchParams({ limit: String(limit), before: String(lastId), ...filters });
-  return `<${API_PREFIX}/keys?${next}>; rel="next"`;
-}
-
 export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDependencies): Promise<void> {
   const app = scope.withTypeProvider<TypeBoxTypeProvider>();
 
@@ -105,7 +98,6 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
   app.get(
     '/keys',
     {
-      preValidation: strictQuery(KeyPageSchema),
       schema: {
         summary: 'List API keys, newest first: your own, or everybody’s for an admin. The next page is in `Link`.',
         querystring: KeyPageSchema,
@@ -123,7 +115,7 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
         ...(expires_after !== undefined && { expiresAfter: expires_after }),
       });
       const last = keys.at(-1);
-      if (last && keys.length === limit) reply.header('link', nextPage(request.query, limit, last.id));
+      if (last && keys.length === limit) reply.header('link', nextPage(request, limit, last.id));
       return keys.map(listedApiKeyBody);
     },
   );

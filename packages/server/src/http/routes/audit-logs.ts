@@ -7,8 +7,8 @@ import { exportAuditLogs } from '../../usecases/export-audit-logs.js';
 import { type AuditFilter, getAuditLog, listAuditLogs, searchAuditLogs } from '../../usecases/list-audit-logs.js';
 import { actorOf, type HttpDependencies } from '../app.js';
 import { AuditLogDetailsSchema, AuditLogsSchema, auditLogBody, auditLogDetailsBody } from '../contract.js';
+import { nextPage } from '../next-page.js';
 import { ProblemSchema } from '../problem.js';
-import { nextPage, strictQuery } from '../strict-query.js';
 import { IdSchema } from './api-keys.js';
 
 const Word = Type.String({ minLength: 1, maxLength: 255, pattern: '^[!-~ ]*$' });
@@ -78,7 +78,6 @@ export async function auditLogRoutes(scope: FastifyInstance, { service }: HttpDe
   app.get(
     '/audit-logs',
     {
-      preValidation: strictQuery(ListSchema),
       schema: {
         summary: 'List audit rows, newest first: your own, or everybody’s for an admin. The next page is in `Link`.',
         querystring: ListSchema,
@@ -90,7 +89,7 @@ export async function auditLogRoutes(scope: FastifyInstance, { service }: HttpDe
       const page = { limit, ...(before !== undefined && { beforeId: before }) };
       const { total, logs } = await listAuditLogs(service, actorOf(request), filterOf(filter), page);
       const last = logs.at(-1);
-      if (last && logs.length === limit) reply.header('link', nextPage(request, last.id));
+      if (last && logs.length === limit) reply.header('link', nextPage(request, limit, last.id));
       return { total, logs: logs.map(auditLogBody) };
     },
   );
@@ -100,7 +99,6 @@ export async function auditLogRoutes(scope: FastifyInstance, { service }: HttpDe
     {
       // A HEAD would read it all to throw it away.
       exposeHeadRoute: false,
-      preValidation: strictQuery(ExportSchema),
       schema: {
         summary: 'Every audit row with its details, newest first: your own, or everybody’s for an admin.',
         querystring: ExportSchema,

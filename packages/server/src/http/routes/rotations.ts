@@ -12,7 +12,7 @@ import {
 import { getRotation } from '../../usecases/get-rotation.js';
 import { listRotations } from '../../usecases/list-rotations.js';
 import { NewRotationSchema, startRotation } from '../../usecases/start-rotation.js';
-import { API_PREFIX, actorOf, emptyBody, type HttpDependencies } from '../app.js';
+import { actorOf, emptyBody, type HttpDependencies } from '../app.js';
 import {
   ListedRotationSchema,
   listedRotationBody,
@@ -22,6 +22,7 @@ import {
   rotationDetailsBody,
   StartedRotationSchema,
 } from '../contract.js';
+import { nextPage } from '../next-page.js';
 import { ProblemSchema } from '../problem.js';
 import { IdSchema } from './api-keys.js';
 
@@ -88,8 +89,7 @@ export async function rotationRoutes(scope: FastifyInstance, deps: HttpDependenc
       const page = { limit, ...(before !== undefined && { beforeId: before }) };
       const runs = await listRotations(service, actorOf(request), driver, page);
       const last = runs.at(-1);
-      if (last && runs.length === limit)
-        reply.header('link', `<${API_PREFIX}/rotations?limit=${limit}&before=${last.id}>; rel="next"`);
+      if (last && runs.length === limit) reply.header('link', nextPage(request, limit, last.id));
       return runs.map(listedRotationBody);
     },
   );
