@@ -27,7 +27,10 @@ test('/openapi.json is OpenAPI 3.1: each operation has an id of its own, a summa
       expect([name, declared.map((parameter) => parameter.name)]).toEqual([name, inPath]);
       expect([name, declared.every(({ required }) => required)]).toEqual([name, true]);
       const statuses = Object.keys(operation.responses);
-      expect([name, statuses.filter((status) => status.startsWith('2'))]).toEqual([name, [expect.any(String)]]);
+      // What makes a key answers a retry with 200.
+      const isMaking = Object.keys(operation.responses).includes('201');
+      const done = statuses.filter((status) => status.startsWith('2'));
+      expect([name, done]).toEqual([name, isMaking ? ['200', '201'] : [expect.stringMatching(/^20[02]$/)]]);
       for (const status of ['400', '401', '403', '429', '500', '503'])
         expect([name, statuses]).toEqual([name, expect.arrayContaining([status])]);
       for (const [status, response] of Object.entries(operation.responses)) {

@@ -62,7 +62,10 @@ export interface AppUnderTest {
 }
 
 /** What of the application a test changes. */
-export type AppOptions = Partial<Omit<HttpDependencies, 'service'>>;
+export type AppOptions = Partial<Omit<HttpDependencies, 'service'>> & {
+  /** Adds routes of the test's own. */
+  readonly addRoutes?: (app: FastifyInstance) => void;
+};
 
 /** Where an application runs. */
 export type AppPlace = <T>(options: AppOptions, work: (app: AppUnderTest) => Promise<T>) => Promise<T>;
@@ -110,7 +113,7 @@ async function withStoreApp<T>(
         ...(body !== undefined && { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
         ...(from !== undefined && { remoteAddress: from }),
       });
-      const isJson = /json/.test(String(answer.headers['content-type']));
+      const isJson = /^application\/(problem\+)?json/.test(String(answer.headers['content-type']));
       return {
         status: answer.statusCode,
         text: answer.payload,
@@ -126,6 +129,7 @@ async function withStoreApp<T>(
       return made.body.key;
     };
     try {
+      options.addRoutes?.(app);
       await app.ready();
       return await work({ app, service, log, rotations, token, apiKey, call, request, ...database });
     } finally {
