@@ -1,5 +1,6 @@
 /**
- * What verifying an API key over HTTP costs beside a bare Fastify route that answers the same JSON: `npm run bench:http`.
+ * What verifying an API key over HTTP costs beside a bare Fastify route that answers the same JSON, and what sealing costs
+ * those who write audit rows: `npm run bench:http`.
  * Each server is a process of its own, and they take turns, so that whatever slows the machine slows each. A ratio is the
  * median of those of each turn, and to be believed sooner than the rates: the load comes from the same machine.
  */
@@ -17,11 +18,12 @@ import { jwtSettings, signJwt } from '../../packages/server/dist/usecases/princi
 import { openService } from '../../packages/server/dist/usecases/service.js';
 import startPostgres from '../../packages/server/test/postgres-global-setup.ts';
 import { describeMachine } from '../machine.ts';
+import { measureAudit } from './audit.ts';
 import { load, type Measured, type Server, start } from './load.ts';
 import { writeHttpSection } from './section.ts';
 
 const HELP = `npm run bench:http -- [options]
-  --seconds N    of each turn of each server (5)
+  --seconds N    of each turn of each server or writer (5)
   --turns N      turns of each (5)
   --keys N       API keys that are verified in turn (1000)
   --write        renews the section of docs/benchmarks.md`;
@@ -48,6 +50,9 @@ const WAYS = {
 type Way = keyof typeof WAYS;
 /** What the ratios must be at least. */
 const TARGETS: Partial<Record<Way, number>> = { sqlite: 0.6, postgres: 0.6, postgresUncached: 0.25 };
+
+/** Rows per second with sealing, of those without. */
+const AUDIT_TARGET = 0.8;
 
 function newKey(): string {
   return `${randomBytes(32).toString('base64url')}=`;
@@ -152,6 +157,20 @@ function table(measured: ReadonlyMap<Way, readonly Measured[]>): string {
   return lines.join('\n');
 }
 
+/** Audit rows with and without the sealer beside them; prints what was measured, and returns it as Markdown. */
+async function benchAudit(): Promise<string> {
+  const lines = [
+    '| audit rows | plain rows/s | with sealing | of plain | at least |',
+    '| --- | ---: | ---: | ---: | ---: |',
+  ];
+  for (const { database, plain, sealed, ratio } of await measureAudit(SECONDS)) {
+    const [before, beside] = [plain, sealed].map((rate) => Math.round(rate).toLocaleString('en-US'));
+    console.log(`${database}: ${before} audit rows/s, ${beside}/s with sealing: ${ratio.toFixed(2)} of it`);
+    lines.push(`| ${database} | ${before} | ${beside} | ${ratio.toFixed(2)} | ${AUDIT_TARGET.toFixed(2)} |`);
+  }
+  return lines.join('\n');
+}
+
 function section(tables: readonly string[]): string {
   const date = new Date().toISOString().slice(0, 10);
   return `## The service
@@ -159,6 +178,7 @@ function section(tables: readonly string[]): string {
 ${KEYS.toLocaleString('en-US')} API keys verified in turn for a caller with a JWT, over 32 connections of autocannon on the same machine, beside a bare Fastify
 route that answers the same JSON; each server a process of its own, medians of ${TURNS} turns of ${SECONDS} s. \`npm run bench:http -- --write\`
 wrote this on ${date}: ${describeMachine()}, Node ${process.versions.node}. What it means is in [verifying-keys.md](verifying-keys.md).
+Below it, eight writers insert audit rows, by turns alone and with the sealer of \`fieldseal serve\` beside them, until the last row is sealed.
 
 ${tables.join('\n\n')}
 `;
@@ -168,6 +188,6 @@ if (options.help) console.log(HELP);
 else {
   console.log(`${cpus()[0]?.model} × ${cpus().length}, Node ${process.version}; ${TURNS} turns of ${SECONDS} s`);
   // Each part of the service that is measured gives a table of its own.
-  const tables = [await benchVerify()];
+  const tables = [await benchVerify(), await benchAudit()];
   if (options.write) writeHttpSection(section(tables));
 }
