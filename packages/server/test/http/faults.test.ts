@@ -218,8 +218,8 @@ test('a key whose row was widened, given away, prolonged or forged in the databa
       "expires_at = '2099-01-01T00:00:00.000Z'",
       'expires_at = NULL',
     ]) {
+      // Of a key in memory the service knows what it was issued with, and asks the row for no more.
       const { id, key } = await issue();
-      expect((await service.request('GET', `${API}/keys`, { token: key })).status).toBe(200);
       project.db((db) => db.prepare(`UPDATE api_keys SET ${change} WHERE id = ?`).run(id));
       expect([change, (await service.request('GET', `${API}/keys`, { token: key })).status]).toEqual([change, 401]);
     }

@@ -47,7 +47,7 @@ const NOTES_SQL = `
 /** Every cell of every table that is not ours, with its storage class. */
 function everyCell(file: string): Record<string, unknown[]> {
   const db = new Database(file, { readonly: true });
-  const own = /^(fieldseal_|encryption_|keyring_|sweep_|subject_|audit_logs|api_key|sqlite_)/;
+  const own = /^(fieldseal_|encryption_|keyring_|sweep_|subject_|audit_|api_key|sqlite_)/;
   const tables = (
     db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all() as string[]
   ).filter((name) => !own.test(name));
