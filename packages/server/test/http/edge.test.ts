@@ -166,7 +166,7 @@ describe('every answer', () => {
           'cache-control': 'no-store',
           'x-content-type-options': 'nosniff',
           'strict-transport-security': 'max-age=31536000',
-          'content-security-policy': expect.stringContaining("default-src 'none'"),
+          'content-security-policy': "default-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'none'",
           'referrer-policy': 'no-referrer',
           'x-frame-options': 'SAMEORIGIN',
         });
