@@ -156,7 +156,8 @@ class LogVerifier {
     if (checkpoint && (this.#verifier === null || checkpoint.origin === this.#verifier.name))
       return { ...checkpoint, isGiven };
     const which = isGiven ? 'The given checkpoint' : 'A checkpoint in the database';
-    this.#find('checkpoint_invalid', null, null, `${which} is not one that the public key signed.`);
+    const lacks = this.#verifier ? 'is not one that the public key signed' : 'is none';
+    this.#find('checkpoint_invalid', null, null, `${which} ${lacks}.`);
     return null;
   }
 

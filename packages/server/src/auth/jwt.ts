@@ -56,7 +56,7 @@ export function jwtSettings(variables: JwtVariables): JwtSettings {
   const bytes = new TextEncoder().encode(secret ?? '');
   if (bytes.length < MIN_SECRET_BYTES) {
     throw invalid(
-      `AUTH_JWT_SECRET ${secret ? 'is shorter than 32 bytes' : 'is not set'}; \`fieldseal keygen\` prints one that is long enough.`,
+      `AUTH_JWT_SECRET ${secret ? 'is shorter than 32 bytes' : 'is not set, nor is AUTH_JWKS_URL'}; \`fieldseal keygen\` prints one that is long enough.`,
     );
   }
   return { secret: bytes, issuer: issuer || null, audience: audience || null };

@@ -8,7 +8,7 @@ import type { ApiKeyPage } from '../usecases/list-api-keys.js';
 import { OPERATOR_ACTOR, type Service } from '../usecases/service.js';
 import { parseDuration } from './duration.js';
 import { positiveNumber } from './parse-number.js';
-import { renderApiKey, renderApiKeys } from './render.js';
+import { apiKeyJson, renderApiKey, renderApiKeys } from './render.js';
 import type { ServiceCommands } from './service-commands.js';
 
 const LISTED_KEYS = 500;
@@ -26,7 +26,7 @@ interface LimitFlags {
   readonly metadata?: Record<string, unknown> | None;
 }
 
-const orNone =
+const parsedOrNone =
   <T>(parse: (text: string) => T) =>
   (text: string): T | None =>
     text === NONE ? NONE : parse(text);
@@ -39,8 +39,10 @@ function jsonObject(text: string): Record<string, unknown> {
   throw new InvalidArgumentError('It must be a JSON object.');
 }
 
-/** The options of limits, with what is said behind each of them. */
-function limitOptions(command: Command, said: string): Command {
+/** The options of limits; where there may be limits already, `none` takes one off. */
+function limitOptions(command: Command, canTakeOff: boolean): Command {
+  const said = canTakeOff ? '; none takes it off' : '';
+  const orNone = canTakeOff ? parsedOrNone : <T>(parse: (text: string) => T) => parse;
   const list = (text: string) => text.split(',').map((part) => part.trim());
   return command
     .option('--allowed-ips <list>', `addresses and networks it may be used from, comma-separated${said}`, orNone(list))
@@ -71,7 +73,9 @@ export function addApiKeyCommands({ command, dependencies, output, settings }: S
   const keys = command(
     'api-keys',
     'Issue, list, change, reroll and revoke API keys.',
-    'fieldseal api-keys create --user 1 --name CI --scopes read:projects',
+    'fieldseal api-keys create --user 1 --name CI --scopes read:projects\n' +
+      '  fieldseal api-keys update 1 --rate-limit 100 --rate-window 1m\n' +
+      '  fieldseal api-keys reroll 1 --grace 1d',
   );
   limitOptions(
     keys
@@ -81,7 +85,7 @@ export function addApiKeyCommands({ command, dependencies, output, settings }: S
       .requiredOption('--name <name>', 'something to know it by')
       .option('--scopes <list>', 'what it may do, comma-separated', '')
       .option('--expires-in-days <n>', 'default: API_KEY_EXPIRY_DAYS, 30', positiveNumber),
-    '',
+    false,
   ).action(async (flags: LimitFlags & { user: string; name: string; scopes: string; expiresInDays?: number }) => {
     const input = {
       name: flags.name,
@@ -90,16 +94,15 @@ export function addApiKeyCommands({ command, dependencies, output, settings }: S
       ...limitsOf(flags),
     };
     const { createApiKey } = await import('../usecases/create-api-key.js');
-    // `none` is no limit of a new key, and its schema refuses it.
     const created = await inService((service) => createApiKey(service, input as NewApiKeyInput, flags.user));
     output().note(
       `Key ${created.id} of user ${created.userId}, valid until ${created.expiresAt}. It is shown this once:`,
     );
-    output().result({ ...created }, created.key);
+    output().result(apiKeyJson(created), created.key);
   });
   keys
     .command('list')
-    .description('List the newest keys, without the keys.')
+    .description('List the newest 500 keys, without the keys.')
     .option('--user <id>', 'only this owner’s')
     .addOption(new Option('--state <state>', 'only those in this state').choices([...API_KEY_STATES]))
     .option('--prefix <prefix>', 'only the one with this prefix: pk_abc123')
@@ -111,7 +114,7 @@ export function addApiKeyCommands({ command, dependencies, output, settings }: S
       const listed = await inService((service) =>
         listApiKeys(service, OPERATOR_ACTOR, { ...filter, limit: LISTED_KEYS }, user ?? null),
       );
-      output().result({ keys: listed }, renderApiKeys(listed));
+      output().result({ keys: listed.map(apiKeyJson) }, renderApiKeys(listed));
     });
   keys
     .command('show')
@@ -120,7 +123,7 @@ export function addApiKeyCommands({ command, dependencies, output, settings }: S
     .action(async (id: number) => {
       const { getApiKey } = await import('../usecases/get-api-key.js');
       const key = await inService((service) => getApiKey(service, id, OPERATOR_ACTOR));
-      output().result({ ...key }, renderApiKey(key));
+      output().result(apiKeyJson(key), renderApiKey(key));
     });
   limitOptions(
     keys
@@ -128,7 +131,7 @@ export function addApiKeyCommands({ command, dependencies, output, settings }: S
       .description('Change the name, the limits or the metadata of a key. What is not given stays.')
       .argument('<id>', 'the id of a key', positiveNumber)
       .option('--name <name>', 'something to know it by'),
-    '; none takes it off',
+    true,
   ).action(async (id: number, flags: LimitFlags & { name?: string }) => {
     const input = { ...(flags.name !== undefined && { name: flags.name }), ...limitsOf(flags) };
     if (Object.keys(input).length === 0)
@@ -138,7 +141,7 @@ export function addApiKeyCommands({ command, dependencies, output, settings }: S
       );
     const { updateApiKey } = await import('../usecases/update-api-key.js');
     const key = await inService((service) => updateApiKey(service, id, input, OPERATOR_ACTOR));
-    output().result({ ...key }, renderApiKey(key));
+    output().result(apiKeyJson(key), renderApiKey(key));
   });
   keys
     .command('reroll')
@@ -158,7 +161,7 @@ export function addApiKeyCommands({ command, dependencies, output, settings }: S
       output().note(
         `Key ${rerolled.id} of user ${rerolled.userId}, ${end}; key ${id} ends at ${rerolled.previousExpiresAt}. It is shown this once:`,
       );
-      output().result({ ...rerolled }, rerolled.key ?? '');
+      output().result(apiKeyJson(rerolled), rerolled.key ?? '');
     });
   for (const [verb, description] of [
     ['disable', 'Take a key out of use; it can be enabled again.'],
@@ -172,7 +175,7 @@ export function addApiKeyCommands({ command, dependencies, output, settings }: S
         const { disableApiKey, enableApiKey } = await import('../usecases/switch-api-key.js');
         const use = verb === 'disable' ? disableApiKey : enableApiKey;
         const key = await inService((service) => use(service, id, OPERATOR_ACTOR));
-        output().result({ ...key }, `Key ${id} (${key.prefix}) is ${verb}d.`);
+        output().result(apiKeyJson(key), `Key ${id} (${key.prefix}) is ${verb}d.`);
       });
   }
   keys
@@ -185,7 +188,7 @@ export function addApiKeyCommands({ command, dependencies, output, settings }: S
       const revoked = await inService((service) =>
         revokeApiKey(service, id, { ...(reason && { reason }) }, OPERATOR_ACTOR),
       );
-      output().result({ ...revoked }, `Key ${id} (${revoked.prefix}) is revoked.`);
+      output().result(apiKeyJson(revoked), `Key ${id} (${revoked.prefix}) is revoked.`);
     });
 
   keys

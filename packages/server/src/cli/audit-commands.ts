@@ -30,7 +30,9 @@ export function addAuditCommands({
   const audit = command(
     'audit',
     'Export, search, stream, seal, verify and protect the audit log.',
-    'fieldseal audit export --action api_key_created > audit.ndjson',
+    'fieldseal audit export --action api_key_created > audit.ndjson\n' +
+      '  fieldseal audit stream --webhook https://siem.example.com/fieldseal\n' +
+      '  fieldseal audit verify --checkpoint checkpoint-monday.txt',
   );
   audit
     .command('export')

@@ -27,6 +27,13 @@ function parseDays(text: string): number {
   return days * 86_400;
 }
 
+/** Where only checkpoints are wrong, it may be one that was given in the place of another. */
+function verdictOf(findings: LogVerification['findings'], count: number): string {
+  if (count === 0) return 'The audit log is as it was sealed.';
+  const ofCheckpoints = findings.filter(({ kind }) => kind === 'checkpoint_invalid').length;
+  return ofCheckpoints === count ? 'A checkpoint is not as it was signed.' : 'The audit log was changed.';
+}
+
 function renderVerification(result: LogVerification & { readonly isSigned: boolean }): string {
   const { sealed, pruned, unsealed, epochs, checkpoints, vouchedSize, isSigned, findings, findingCount } = result;
   const lines = findings.map(({ kind, text }) => `${kind}: ${text}`);
@@ -37,7 +44,7 @@ function renderVerification(result: LogVerification & { readonly isSigned: boole
     isSigned
       ? `${formatCount(checkpoints)} checkpoints hold, and their signatures vouch for the first ${formatCount(vouchedSize)} rows.`
       : `${formatCount(checkpoints)} checkpoints hold, of which no signature was looked at: give --public-key.`,
-    findingCount === 0 ? 'The audit log is as it was sealed.' : 'The audit log was changed.',
+    verdictOf(findings, findingCount),
   );
   return lines.join('\n');
 }
@@ -79,9 +86,9 @@ export function addAuditTreeCommands(audit: Command, given: AuditTreeCommands): 
   audit
     .command('verify')
     .description('Compare the whole audit log with its tree, with signed checkpoints, and with ones kept elsewhere.')
-    .option('--checkpoint <file>', 'a checkpoint that was kept outside the database; may be given again', collect, [])
+    .option('--checkpoint <file>', 'a checkpoint that was kept outside the database; may be given again', collect)
     .option('--public-key <key>', 'the verifier key that `audit keygen` printed (default: that of the own signing key)')
-    .action(async ({ checkpoint, publicKey }: { checkpoint: string[]; publicKey?: string }) => {
+    .action(async ({ checkpoint = [], publicKey }: { checkpoint?: string[]; publicKey?: string }) => {
       const { verifyAudit } = await import('../usecases/verify-audit.js');
       const { withReadOnlyStore } = await import('../usecases/list-runs.js');
       const options = {
@@ -163,6 +170,6 @@ export function addAuditTreeCommands(audit: Command, given: AuditTreeCommands): 
     });
 }
 
-function collect(value: string, values: string[]): string[] {
-  return [...values, value];
+function collect(value: string, values: readonly string[] | undefined): string[] {
+  return [...(values ?? []), value];
 }

@@ -117,11 +117,14 @@ Environment (a .env file is read too):
   ROOT_KEY                 wraps the stored keyring in the place of ENCRYPTION_KEY
   SUBJECT_ROOT_FILE        the file with the root that wraps the keys of subjects (schemes xaes-subject, erase)
   DATABASE_URL             sqlite:PATH (default: sqlite:fieldseal.db) or postgres://USER:PASSWORD@HOST/DATABASE
-  AUDIT_WEBHOOK_SECRET     signs what \`audit stream --webhook\` sends; at least 32 bytes
   DATABASE_SCHEMA          PostgreSQL: where the service's own tables are (default: fieldseal)
+  AUTH_JWT_SECRET          signs and verifies tokens for the REST API; at least 32 bytes
+  AUTH_JWKS_URL            in its place: where an identity provider publishes its keys; with AUTH_ISSUER, AUTH_AUDIENCE
   AUDIT_SIGNING_KEY_FILE   the file with the Ed25519 key that signs checkpoints of the audit log; \`fieldseal audit keygen\`
   AUDIT_LOG_NAME           what the audit log is called in its checkpoints (default: fieldseal)
-Keys may also be given in files: ENCRYPTION_KEY_FILE and so on.
+  AUDIT_WEBHOOK_SECRET     signs what \`audit stream --webhook\` sends; at least 32 bytes
+  BACKUP_PASSPHRASE        locks backups; or BACKUP_RECIPIENTS, opened with BACKUP_IDENTITY
+Keys may also be given in files: ENCRYPTION_KEY_FILE and so on. Settings of \`serve\` alone are in docs/operations.md.
 
 Exit codes: 0 done, 1 finished with failures, 2 usage or configuration, 3 stopped and resumable.
 

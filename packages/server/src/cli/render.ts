@@ -1,6 +1,6 @@
 /** Results as text for people. */
 
-import { type ApiKeyView, apiKeyState } from '../usecases/api-key-view.js';
+import { type ApiKeyView, apiKeyState, metadataOf } from '../usecases/api-key-view.js';
 import type { BackupReport } from '../usecases/create-backup.js';
 import type { SweepReport } from '../usecases/drive-run.js';
 import { FAILURE_REASONS } from '../usecases/failure-reasons.js';
@@ -161,9 +161,15 @@ function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '?');
 }
 
+/** An API key for programs; `isActive` and `metadata` as the REST API has them. */
+export function apiKeyJson(key: ApiKeyView): Record<string, unknown> {
+  const state = apiKeyState(key, Date.now());
+  return { ...key, state, isActive: state === 'active' || state === 'expired', metadata: metadataOf(key) };
+}
+
 /** `api-keys list`. */
 export function renderApiKeys(keys: readonly ApiKeyView[]): string {
-  if (keys.length === 0) return 'No API keys yet.\n';
+  if (keys.length === 0) return 'No API keys.\n';
   return table(
     ['id', 'user', 'name', 'prefix', 'state', 'scopes', 'created', 'expires', 'last used'],
     keys.map((key) => [

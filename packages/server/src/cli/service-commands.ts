@@ -1,5 +1,5 @@
 /** The commands around the REST service: `serve` and `jwt`. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { FieldsealError } from 'fieldseal';
 import type { Dependencies } from '../usecases/dependencies.js';
 import type { JwtSettings } from '../usecases/principals.js';
@@ -37,7 +37,7 @@ export function addServiceCommands({ command, dependencies, output, jwt, serve }
     .requiredOption('--user <id>', 'the subject: whose keys and audit rows it concerns')
     .option('--admin', 'may see everybody’s, and rotate')
     .option('--scopes <list>', 'further scopes, comma-separated')
-    .option('--ttl <duration>', 'how long it is valid', parseDuration, 3600)
+    .addOption(new Option('--ttl <duration>', 'how long it is valid').argParser(parseDuration).default(3600, '1h'))
     .option('--unaudited', 'leave no audit row: for a machine without the database')
     .action(async (flags: { user: string; admin?: true; scopes?: string; ttl: number; unaudited?: true }) => {
       if (!/^[!-~]{1,255}$/.test(flags.user))

@@ -1,4 +1,5 @@
 /** The service's settings out of environment variables, each checked, each mistake named by its variable. */
+import { isIP } from 'node:net';
 import { type Environment, FieldsealError } from 'fieldseal';
 
 /** What `serve` and the commands beside it are told. */
@@ -71,6 +72,14 @@ function bearerToken(env: Environment, name: string): string | null {
   return text;
 }
 
+/** An address, or a network of at least one bit. */
+function isProxy(text: string): boolean {
+  const [, address = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const bits = isIP(address) === 4 ? 32 : 128;
+  if (isIP(address) === 0 || address.includes('%')) return false;
+  return length === undefined || (Number(length) >= 1 && Number(length) <= bits);
+}
+
 /** As a browser writes it: `*` and `null` are none, nor is what has a path or its scheme's own port. */
 function originOf(text: string): string | null {
   return URL.canParse(text) ? new URL(text).origin : null;
@@ -83,7 +92,7 @@ export function readSettings(env: Environment): Settings {
     throw invalid('API_KEY_PREFIX', 'a letter and up to 15 more letters or digits');
   }
   const trustedProxies = list(env, 'TRUSTED_PROXIES');
-  if (!trustedProxies.every((proxy) => /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(proxy))) {
+  if (!trustedProxies.every(isProxy)) {
     throw invalid('TRUSTED_PROXIES', 'addresses or networks, separated by commas: 10.0.0.1, 10.1.0.0/16');
   }
   const corsOrigins = list(env, 'CORS_ORIGINS');

@@ -46,6 +46,9 @@ const REFUSALS_PER_MINUTE = 100;
 const REQUESTS_PER_MINUTE = 6000;
 export const API_PREFIX = '/api/encryption';
 
+/** A source list of a Content-Security-Policy. */
+const NOTHING = ["'none'"];
+
 /** What the composition root hands over. */
 export interface HttpDependencies {
   readonly version: string;
@@ -223,7 +226,10 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
   });
 
   await app.register(helmet, {
-    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: NOTHING, baseUri: NOTHING, formAction: NOTHING, frameAncestors: NOTHING },
+    },
     // For this host alone: what its subdomains do is not ours to say.
     strictTransportSecurity: { maxAge: 31_536_000, includeSubDomains: false },
   });

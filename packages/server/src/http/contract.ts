@@ -1,8 +1,7 @@
 /** The spellings of the guide's contract: snake_case, whole seconds with `Z`, numbers where ids are numbers. */
 
 import Type from 'typebox';
-import { metadataOf } from '../usecases/api-key-limits.js';
-import { API_KEY_STATES, type ApiKeyView, apiKeyState } from '../usecases/api-key-view.js';
+import { API_KEY_STATES, type ApiKeyView, apiKeyState, metadataOf } from '../usecases/api-key-view.js';
 import { parsedDetails } from '../usecases/audit-lines.js';
 import type { AuditRow } from '../usecases/list-audit-logs.js';
 import type { RunView } from '../usecases/list-runs.js';

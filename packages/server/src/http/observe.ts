@@ -63,7 +63,9 @@ export function observe(app: FastifyInstance, { metrics, tracing }: Telemetry, a
     const route = apiRoute(request);
     if (route !== null) {
       const operation = OPERATIONS[route];
-      if (operation !== undefined && status < 300) metrics.operation(operation);
+      // A replay changed nothing.
+      const isReplay = reply.hasHeader('idempotency-replayed');
+      if (operation !== undefined && status < 300 && !isReplay) metrics.operation(operation);
       const kind = request.actor?.principal.kind;
       const credential = kind === undefined ? 'none' : kind === 'api_key' ? 'api_key' : 'jwt';
       if (kind !== undefined || status === 401) metrics.authentication(credential, kind ? 'accepted' : 'refused');

@@ -2,6 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import { type ErrorCode, FieldsealError, isFieldsealError } from 'fieldseal';
 import Type from 'typebox';
+import { ruleText } from '../usecases/input.js';
 import { HTTP_STATUSES } from './statuses.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -46,12 +47,10 @@ interface FrameworkError {
 function validationError({ validation, validationContext }: FrameworkError): FieldsealError {
   const [first] = validation ?? [];
   const field = first?.instancePath.slice(1).replaceAll('/', '.') || (validationContext ?? 'the request');
-  const message = first?.message ?? 'is not valid';
-  // An unknown field fails the schema `false`; a pattern is no sentence for people.
-  if (message === 'schema is false')
+  // An unknown field fails the schema `false`.
+  if (first?.message === 'schema is false')
     return new FieldsealError('ERR_INPUT_INVALID', `${field} is not a field of this request.`);
-  const rule = message.startsWith('must match pattern') ? 'has a form or characters that are not allowed' : message;
-  return new FieldsealError('ERR_INPUT_INVALID', `${field} ${rule}.`);
+  return new FieldsealError('ERR_INPUT_INVALID', `${field} ${ruleText(first?.message)}.`);
 }
 
 const UNAVAILABLE = new FieldsealError('ERR_UNAVAILABLE', 'The service cannot answer now; try again in a moment.');

@@ -12,7 +12,7 @@ export async function protectAudit(
   role: string,
 ): Promise<{ readonly isOwner: boolean }> {
   if (place.dialect === 'sqlite') {
-    throw refusal('SQLite has no roles: whoever can write the file can change all of it');
+    throw refusal('SQLite has no roles, and whoever can write the file can change all of it');
   }
   const { rows } = await sql<{
     super: boolean;
@@ -37,5 +37,5 @@ export async function protectAudit(
 }
 
 function refusal(reason: string): FieldsealError {
-  return new FieldsealError('ERR_USAGE', `The audit log cannot be protected so: ${reason}.`);
+  return new FieldsealError('ERR_USAGE', `The audit log cannot be protected: ${reason}.`);
 }

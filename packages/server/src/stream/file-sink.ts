@@ -1,13 +1,18 @@
 /** A file that lines are appended to, on the disk before the stream goes on. */
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
-import { basename } from 'node:path';
+import { closeSync, existsSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { FieldsealError } from 'fieldseal';
 import type { AuditSink } from './audit-sink.js';
 
 const NEWLINE = 0x0a;
 
-/** Opened for each delivery, so that it may be moved away and a new one begins; readable by its owner alone. */
+/**
+ * Opened for each delivery, so that it may be moved away and a new one begins; readable by its owner alone.
+ * @throws FieldsealError `ERR_USAGE`: its folder does not exist
+ */
 export function fileSink(path: string): AuditSink {
+  if (!existsSync(dirname(path)))
+    throw new FieldsealError('ERR_USAGE', `The folder of the file ${basename(path)} does not exist.`);
   return {
     about: { kind: 'file', to: basename(path) },
     async deliver(lines) {

@@ -99,16 +99,6 @@ function metadataText(metadata: object): string {
   return text;
 }
 
-/** The metadata as an object again; null for none, and for what somebody else wrote into the database. */
-export function metadataOf({ metadata }: Pick<ApiKeyLimits, 'metadata'>): Record<string, unknown> | null {
-  try {
-    const value: unknown = metadata === null ? null : JSON.parse(metadata);
-    return typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null;
-  } catch {
-    return null;
-  }
-}
-
 /** The limits that there are, for the audit log: never what the metadata says. */
 export function auditedLimits({ metadata, ...limits }: ApiKeyLimits): Record<string, unknown> {
   const set = Object.entries(limits).filter(([, limit]) => limit !== null);

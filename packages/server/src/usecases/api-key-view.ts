@@ -15,3 +15,13 @@ export function apiKeyState(key: ApiKeyView, nowMs: number): ApiKeyState {
   if (key.disabledAt !== null) return 'disabled';
   return key.expiresAt !== null && Date.parse(key.expiresAt) <= nowMs ? 'expired' : 'active';
 }
+
+/** The metadata as an object again; null for none, and for what somebody else wrote into the database. */
+export function metadataOf({ metadata }: Pick<ApiKeyRow, 'metadata'>): Record<string, unknown> | null {
+  try {
+    const value: unknown = metadata === null ? null : JSON.parse(metadata);
+    return typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null;
+  } catch {
+    return null;
+  }
+}

@@ -6,6 +6,8 @@ import { type Actor, auditRow, type Service } from './service.js';
 
 export type { AuditFilter, AuditRow };
 
+const ADDRESS = /^[0-9A-Fa-f.:]{2,45}$/;
+
 export interface AuditPage {
   readonly limit: number;
   readonly beforeId?: number;
@@ -19,7 +21,7 @@ export interface AuditRows {
 
 /**
  * The filter, narrowed to what the caller may see.
- * @throws FieldsealError `ERR_FORBIDDEN` for another's rows, `ERR_INPUT_INVALID` for a time that is none
+ * @throws FieldsealError `ERR_FORBIDDEN` for another's rows, `ERR_INPUT_INVALID` for a time or an address that is none
  */
 export function visibleFilter(principal: Principal, filter: AuditFilter): AuditFilter {
   assertScope(principal, 'audit:read');
@@ -28,6 +30,8 @@ export function visibleFilter(principal: Principal, filter: AuditFilter): AuditF
     if (time === undefined || !Number.isNaN(Date.parse(time))) continue;
     throw new FieldsealError('ERR_INPUT_INVALID', `${name} is not a time such as 2026-02-26T10:00:00Z.`);
   }
+  if (filter.ipAddress !== undefined && !ADDRESS.test(filter.ipAddress))
+    throw new FieldsealError('ERR_INPUT_INVALID', 'ip is not an address such as 192.0.2.7 or 2001:db8::7.');
   const owner = visibleOwner(principal);
   if (owner === null) return filter;
   if (filter.userId !== undefined && filter.userId !== owner)

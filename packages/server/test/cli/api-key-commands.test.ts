@@ -40,7 +40,7 @@ it('API keys are issued with limits, changed, disabled, rerolled and found from 
     const create = ['create', '--user', '7', '--name', 'CI'];
     expect((await cli(...create, ...limits, '--metadata', '{"a":1}', '--json')).last).toMatchObject({
       ...{ type: 'result', id: 1, userId: '7', key: NEW_KEY, allowedIps: ['10.0.0.0/8', '::1'] },
-      ...{ rateLimit: 5, rateWindowSeconds: 60, quota: 9, metadata: '{"a":1}' },
+      ...{ rateLimit: 5, rateWindowSeconds: 60, quota: 9, metadata: { a: 1 }, state: 'active', isActive: true },
     });
     expect((await cli('show', '1')).out).toMatch(
       /^id +user +name[\s\S]*^1 +7 +CI[\s\S]*^used from +10\.0\.0\.0\/8 ::1\nrate limit +5 in 60 s\nquota +9\nmetadata +\{"a":1\}\n$/m,
@@ -53,6 +53,7 @@ it('API keys are issued with limits, changed, disabled, rerolled and found from 
     expect((await cli('disable', '1')).out).toMatch(/^Key 1 \(pk_\w{6}\) is disabled\.\n$/);
     const listed = await cli('list', '--user', '7', '--state', 'disabled', '--expires-after', '2020-01-01T00:00:00Z');
     expect(listed.out).toMatch(/^1 +7 +renamed +pk_\w{6} +disabled /m);
+    expect((await cli('show', '1', '--json')).last).toMatchObject({ state: 'disabled', isActive: false });
     const again = await cli('disable', '1', '--json');
     expect([again.exitCode, again.last.code]).toEqual([2, 'ERR_API_KEY_STATE']);
     expect((await cli('enable', '1', '--json')).last).toMatchObject({ disabledAt: null });
@@ -68,7 +69,7 @@ it('API keys are issued with limits, changed, disabled, rerolled and found from 
       ['ERR_USAGE', 'update', '1'],
       ['ERR_USAGE', 'update', '1', '--metadata', '{'],
       ['ERR_USAGE', ...create, '--metadata', '[]'],
-      ['ERR_INPUT_INVALID', ...create, '--quota', 'none'],
+      ['ERR_USAGE', ...create, '--quota', 'none'],
       ['ERR_INPUT_INVALID', 'update', '1', '--rate-limit', '5'],
       ['ERR_INPUT_INVALID', 'list', '--expires-before', 'tomorrow'],
       ['ERR_USAGE', 'list', '--state', 'gone'],
@@ -78,4 +79,6 @@ it('API keys are issued with limits, changed, disabled, rerolled and found from 
       const { exitCode, last } = await cli(...(wrong as string[]), '--json');
       expect([wrong, exitCode, last.code]).toEqual([wrong, 2, code]);
     }
+    const { last } = await cli(...create, '--scopes', 'no scope', '--json');
+    expect(last.message).toBe('scopes has a form or characters that are not allowed.');
   }));

@@ -46,6 +46,9 @@ describe('the settings', () => {
     ['DRAIN_SECONDS', '601'],
     ['MAX_REPLICATION_LAG_SECONDS', '0'],
     ['MAX_REPLICATION_LAG_SECONDS', '10s'],
+    ['TRUSTED_PROXIES', '300.1.1.1'],
+    ['TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['TRUSTED_PROXIES', 'loopback'],
   ])('refuse %s=%s by the name, without the value', (name, value) => {
     const read = () => readSettings({ [name]: value });
     expect(read).toThrow(

@@ -66,6 +66,10 @@ describe('a file', () => {
         message: expect.stringMatching(/^The file fieldseal-stream-\S+ cannot be written \(EISDIR\)\.$/),
       });
     }));
+
+  it('in a folder that does not exist is a mistake, and not tried', () => {
+    expect(() => fileSink('/no/such/audit.ndjson')).toThrow('The folder of the file audit.ndjson does not exist.');
+  });
 });
 
 describe('a webhook', () => {
