@@ -33,13 +33,19 @@ export class ApiKeyVerification {
   readonly #watch: RevisionWatch<KeysState>;
   readonly #uses: ApiKeyUses;
   readonly #tampered = new Map<number, number>();
+  /** How far the database's clock is ahead of our monotonic one: no less than it was when it was read. */
+  #aheadMs = 0;
+  #clockRead: Promise<void> | null = null;
 
   constructor(store: Store, seal: ApiKeySeal, cacheSize: number, clock: Clock = SYSTEM_CLOCK) {
     this.#store = store;
     this.#seal = seal;
     this.#clock = clock;
     this.#cache = new ApiKeyCache(cacheSize);
-    this.#watch = new RevisionWatch((known) => readState(store, known), clock);
+    this.#watch = new RevisionWatch(async (known) => {
+      await this.#readClock();
+      return readState(store, known);
+    }, clock);
     this.#uses = new ApiKeyUses((uses) => store.apiKeyUsage.markUsed(uses), clock);
   }
 
@@ -87,6 +93,25 @@ export class ApiKeyVerification {
     return known;
   }
 
+  /**
+   * Now in unix milliseconds by the database's clock, which is the one that ends are set by: a key that was ended by a reroll
+   * is no longer valid where a process's clock is behind, or was set back.
+   */
+  async nowMs(): Promise<number> {
+    if (!this.#watch.fresh) {
+      this.#clockRead ??= this.#readClock().finally(() => {
+        this.#clockRead = null;
+      });
+      await this.#clockRead;
+    }
+    return this.#clock.monotonicMs() + this.#aheadMs;
+  }
+
+  async #readClock(): Promise<void> {
+    const beganMs = this.#clock.monotonicMs();
+    this.#aheadMs = Date.parse(await this.#store.audit.now()) - beganMs;
+  }
+
   async #lookUp(prefixes: readonly string[], key: string): Promise<ApiKeyRow | null> {
     for (const prefix of prefixes) {
       const row = await this.#store.apiKeys.findByPrefix(prefix);
@@ -115,7 +140,7 @@ export class ApiKeyVerification {
       status: 'failure' as const,
       details: JSON.stringify({ prefix }),
     };
-    // The key is refused either way.
-    await this.#store.audit.insert(row).catch(() => {});
+    // The key is refused either way; a row that was not written is tried again with the next use.
+    await this.#store.audit.insert(row).catch(() => this.#tampered.delete(id));
   }
 }

@@ -4,10 +4,11 @@ import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { EncryptionService, Keyring } from 'fieldseal';
 import pg from 'pg';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { generateApiKey } from '../../src/auth/api-key-format.js';
 import type { Store } from '../../src/store/store.js';
 import { authenticateApiKey } from '../../src/usecases/authenticate-api-key.js';
+import { rerollApiKey } from '../../src/usecases/reroll-api-key.js';
 import { OPERATOR_ACTOR, type Service } from '../../src/usecases/service.js';
 import { takeOverApiKeys } from '../../src/usecases/take-over-api-keys.js';
 import { verifyApiKey } from '../../src/usecases/verify-api-key.js';
@@ -134,6 +135,46 @@ describe.each([
       expect(audited[0]).toMatchObject({ resourceId: String(row.id), status: 'failure' });
       expect(JSON.stringify(audited)).not.toContain(key.slice(9));
     }));
+
+  it('an audit row of an altered row that could not be written is written with the next use', () =>
+    onPlace(async (place) => {
+      let isFull = true;
+      const insert =
+        (store: Store): Store['audit']['insert'] =>
+        async (row) => {
+          if (isFull) throw new Error('no room');
+          return store.audit.insert(row);
+        };
+      const service = await place.open({
+        wrap: (store) => ({ ...store, audit: { ...store.audit, insert: insert(store) } }),
+      });
+      const { key, row } = await issueKey(service);
+      await alter(place, `update {t}api_keys set scopes = 'admin' where id = ${row.id}`);
+      expect(await verifyApiKey(service, { key })).toEqual(NOT_FOUND);
+      isFull = false;
+      for (let i = 0; i < 2; i++) expect(await verifyApiKey(service, { key })).toEqual(NOT_FOUND);
+      expect(await service.store.audit.list({ action: 'api_key_tampered', limit: 10 })).toHaveLength(1);
+    }));
+
+  it.each([false, true])(
+    'a key that a reroll has ended is not valid where the clock of the process is behind (from memory: %s)',
+    (isStarted) =>
+      onPlace(async ({ open }) => {
+        const service = await open();
+        const { key, row } = await issueKey(service);
+        const behindMs = Date.now() - 3_600_000;
+        const clock = vi.spyOn(Date, 'now').mockImplementation(() => behindMs);
+        try {
+          if (isStarted) await service.verification.start();
+          expect(await code(service, key)).toBe('VALID');
+          await rerollApiKey(service, row.id, {}, OPERATOR_ACTOR);
+          await service.verification.poll();
+          for (let i = 0; i < 2; i++) expect(await code(service, key)).toBe('EXPIRED');
+        } finally {
+          clock.mockRestore();
+        }
+      }),
+  );
 
   it('a wrong checksum is refused without the database, except where keys of the original have none', () =>
     onPlace(async ({ open, keys }) => {
