@@ -78,9 +78,11 @@ export class ApiKeyVerification {
     const before = this.#watch.fresh;
     // A typing mistake, or a guess: nobody has such a key.
     if (presented.checksum === 'wrong' && before?.hasUnchecked === false) return null;
-    const hash = before && this.#seal.hashKey(key);
-    const remembered = hash && this.#cache.get(before, hash);
+    const hash = this.#seal.hashKey(key);
+    const remembered = before && this.#cache.get(before, hash);
     if (remembered) return remembered;
+    // What is read now may be newer, and what is remembered fresh again once a poll is answered that began before.
+    this.#cache.delete(hash);
     const row = await this.#lookUp(presented.prefixes, key);
     if (!row) return null;
     if (!this.#seal.isIntact(row)) {
@@ -89,7 +91,7 @@ export class ApiKeyVerification {
     }
     const known = knownApiKey(row);
     // What was read before a change must not outlive it: only if nothing has changed since before the read.
-    if (hash && this.#watch.fresh === before) this.#cache.set(before, hash, known);
+    if (before && this.#watch.fresh === before) this.#cache.set(before, hash, known);
     return known;
   }
 

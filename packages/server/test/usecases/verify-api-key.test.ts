@@ -7,6 +7,7 @@ import pg from 'pg';
 import { describe, expect, it, vi } from 'vitest';
 import { generateApiKey } from '../../src/auth/api-key-format.js';
 import type { Store } from '../../src/store/store.js';
+import { ApiKeyVerification } from '../../src/usecases/api-key-verification.js';
 import { authenticateApiKey } from '../../src/usecases/authenticate-api-key.js';
 import { rerollApiKey } from '../../src/usecases/reroll-api-key.js';
 import { OPERATOR_ACTOR, type Service } from '../../src/usecases/service.js';
@@ -241,6 +242,40 @@ describe.each([
       await elsewhere.store.apiKeys.revoke(second.row.id, { by: '1', reason: null });
       await service.verification.stop(); // Nothing is fresh from now on.
       expect(await code(service, second.key)).toBe('REVOKED');
+    }));
+
+  it('a key that was once refused as revoked is not valid again when an older poll is answered', () =>
+    onPlace(async ({ open }) => {
+      let onRevision = async () => {};
+      const { store, seal } = await open({
+        wrap: (opened) => observed(opened, [], async (name) => (name === 'revision' ? onRevision() : undefined)),
+      });
+      let nowMs = 0;
+      const clock = { monotonicMs: () => nowMs, wallMs: () => nowMs };
+      const service = { ...(await open()), verification: new ApiKeyVerification(store, seal, 10, clock) };
+      const { key, row } = await issueKey(service);
+      await service.verification.start();
+      expect(await code(service, key)).toBe('VALID');
+      nowMs = 900;
+      let release = () => {};
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const read = new Promise<void>((resolve) => {
+        onRevision = () => {
+          resolve();
+          return released;
+        };
+      });
+      const poll = service.verification.poll();
+      await read;
+      await service.store.apiKeys.revoke(row.id, { by: '1', reason: null });
+      nowMs = 1100;
+      expect(await code(service, key)).toBe('REVOKED');
+      release();
+      await poll;
+      expect(await code(service, key)).toBe('REVOKED');
+      await service.verification.stop();
     }));
 
   it('a rate limit and a quota hold exactly over two processes, and tell how long to wait', () =>
