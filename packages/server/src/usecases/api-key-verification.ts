@@ -66,7 +66,7 @@ export class ApiKeyVerification {
     return this.#watch.poll();
   }
 
-  /** After this process has changed a key: in it, that counts from now on. */
+  /** After this process has changed a key: in it, that counts from now on, before the promise is settled. */
   refresh(): Promise<void> {
     return this.#watch.refresh();
   }
