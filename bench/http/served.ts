@@ -11,7 +11,7 @@ process.once('disconnect', () => stop.abort());
 await serve({
   version: '0',
   settings: readSettings({ PORT: '0' }),
-  jwt: jwtSettings(jwtSecret, undefined, undefined),
+  jwt: jwtSettings({ secret: jwtSecret, jwksUrl: undefined, issuer: undefined, audience: undefined }),
   target: parseDatabaseUrl(url),
   schema,
   subjectRootFile: null,
