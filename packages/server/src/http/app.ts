@@ -251,8 +251,9 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
       // A change to a key counts here before its answer is sent; in other processes within a second.
       api.addHook('onSend', async ({ method, routeOptions: { url } }, { statusCode }) => {
         const isKeys = url?.startsWith(`${API_PREFIX}/keys`) === true && url !== `${API_PREFIX}/keys/verify`;
+        // What was known is forgotten at once; an answer with a new key does not wait for a poll, which may hang on a lost connection.
         // A refusal changes nothing, and strangers could have it as often as they like.
-        if (isKeys && statusCode < 400 && method !== 'GET' && method !== 'HEAD') await service.verification.refresh();
+        if (isKeys && statusCode < 400 && method !== 'GET' && method !== 'HEAD') void service.verification.refresh();
       });
       for (const routes of [apiKeyRoutes, verificationRoutes, auditLogRoutes, auditProofRoutes, rotationRoutes])
         await api.register(async (scope) => routes(scope, deps));

@@ -14,6 +14,8 @@ export interface ConnectRequestLike {
 /** What is used of Node's response. */
 export interface ConnectResponseLike {
   statusCode: number;
+  /** Whether somebody has answered already: the application's own timeout, say. */
+  readonly headersSent: boolean;
   setHeader(name: string, value: string): unknown;
   end(body: string): unknown;
 }
@@ -42,6 +44,8 @@ export function connectApiKeys(verifier: ApiKeyVerifier): (options?: RequireApiK
           next();
           return;
         }
+        // To answer twice would throw, where nobody catches it.
+        if (res.headersSent) return;
         const { status, headers, body } = decision.refusal;
         res.statusCode = status;
         for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);

@@ -35,7 +35,6 @@ export function idempotencyRepository(db: Kysely<StoreSchema>, dialect: Dialect)
 
   return {
     async claim({ subject, key }, requestHash) {
-      await purge();
       const claimed = await db
         .insertInto('fieldseal_idempotency_keys')
         .values({ subject, idempotency_key: key, request_hash: requestHash })
@@ -52,7 +51,11 @@ export function idempotencyRepository(db: Kysely<StoreSchema>, dialect: Dialect)
         )
         .returning('subject')
         .executeTakeFirst();
-      if (claimed) return null;
+      if (claimed) {
+        // Behind the claim, since it skips what others hold: who waits for another's claim has nothing that others wait for.
+        await purge();
+        return null;
+      }
       const { request_hash, resource_id } = await db
         .selectFrom('fieldseal_idempotency_keys')
         .select(['request_hash', 'resource_id'])

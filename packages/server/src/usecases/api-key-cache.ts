@@ -62,6 +62,10 @@ export class ApiKeyCache {
     if (this.#known.size > this.#size) this.#known.delete(this.#known.keys().next().value as string);
   }
 
+  delete(keyHash: string): void {
+    this.#known.delete(keyHash);
+  }
+
   clear(): void {
     this.#forget(null);
   }

@@ -26,10 +26,17 @@ export class ApiKeyUses {
     this.#usedMs.delete(id);
     this.#usedMs.set(id, this.#clock.monotonicMs());
     if (this.#usedMs.size > MAX_KEYS) this.#usedMs.delete(this.#usedMs.keys().next().value as number);
+    this.#wait();
+  }
+
+  #wait(): void {
     if (this.#timer !== null) return;
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      void this.flush();
+      // What could not be written waits for no other use.
+      void this.flush().then(() => {
+        if (this.#usedMs.size > 0) this.#wait();
+      });
     }, FLUSH_MS);
     this.#timer.unref();
   }

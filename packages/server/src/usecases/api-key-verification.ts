@@ -33,13 +33,19 @@ export class ApiKeyVerification {
   readonly #watch: RevisionWatch<KeysState>;
   readonly #uses: ApiKeyUses;
   readonly #tampered = new Map<number, number>();
+  /** How far the database's clock is ahead of our monotonic one: no less than it was when it was read. */
+  #aheadMs = 0;
+  #clockRead: Promise<void> | null = null;
 
   constructor(store: Store, seal: ApiKeySeal, cacheSize: number, clock: Clock = SYSTEM_CLOCK) {
     this.#store = store;
     this.#seal = seal;
     this.#clock = clock;
     this.#cache = new ApiKeyCache(cacheSize);
-    this.#watch = new RevisionWatch((known) => readState(store, known), clock);
+    this.#watch = new RevisionWatch(async (known) => {
+      await this.#readClock();
+      return readState(store, known);
+    }, clock);
     this.#uses = new ApiKeyUses((uses) => store.apiKeyUsage.markUsed(uses), clock);
   }
 
@@ -60,7 +66,7 @@ export class ApiKeyVerification {
     return this.#watch.poll();
   }
 
-  /** After this process has changed a key: in it, that counts from now on. */
+  /** After this process has changed a key: in it, that counts from now on, before the promise is settled. */
   refresh(): Promise<void> {
     return this.#watch.refresh();
   }
@@ -72,9 +78,11 @@ export class ApiKeyVerification {
     const before = this.#watch.fresh;
     // A typing mistake, or a guess: nobody has such a key.
     if (presented.checksum === 'wrong' && before?.hasUnchecked === false) return null;
-    const hash = before && this.#seal.hashKey(key);
-    const remembered = hash && this.#cache.get(before, hash);
+    const hash = this.#seal.hashKey(key);
+    const remembered = before && this.#cache.get(before, hash);
     if (remembered) return remembered;
+    // What is read now may be newer, and what is remembered fresh again once a poll is answered that began before.
+    this.#cache.delete(hash);
     const row = await this.#lookUp(presented.prefixes, key);
     if (!row) return null;
     if (!this.#seal.isIntact(row)) {
@@ -83,8 +91,27 @@ export class ApiKeyVerification {
     }
     const known = knownApiKey(row);
     // What was read before a change must not outlive it: only if nothing has changed since before the read.
-    if (hash && this.#watch.fresh === before) this.#cache.set(before, hash, known);
+    if (before && this.#watch.fresh === before) this.#cache.set(before, hash, known);
     return known;
+  }
+
+  /**
+   * Now in unix milliseconds by the database's clock, which is the one that ends are set by: a key that was ended by a reroll
+   * is no longer valid where a process's clock is behind, or was set back.
+   */
+  async nowMs(): Promise<number> {
+    if (!this.#watch.fresh) {
+      this.#clockRead ??= this.#readClock().finally(() => {
+        this.#clockRead = null;
+      });
+      await this.#clockRead;
+    }
+    return this.#clock.monotonicMs() + this.#aheadMs;
+  }
+
+  async #readClock(): Promise<void> {
+    const beganMs = this.#clock.monotonicMs();
+    this.#aheadMs = Date.parse(await this.#store.audit.now()) - beganMs;
   }
 
   async #lookUp(prefixes: readonly string[], key: string): Promise<ApiKeyRow | null> {
@@ -115,7 +142,7 @@ export class ApiKeyVerification {
       status: 'failure' as const,
       details: JSON.stringify({ prefix }),
     };
-    // The key is refused either way.
-    await this.#store.audit.insert(row).catch(() => {});
+    // The key is refused either way; a row that was not written is tried again with the next use.
+    await this.#store.audit.insert(row).catch(() => this.#tampered.delete(id));
   }
 }

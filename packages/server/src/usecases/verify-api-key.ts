@@ -113,7 +113,7 @@ export async function judgeApiKey(
 ): Promise<ApiKeyVerdict> {
   const known = await verification.find(key);
   if (!known) return NOT_FOUND;
-  const refusal = refusalOf(known, scopes, ip);
+  const refusal = refusalOf(known, scopes, ip, known.expiresAt === null ? 0 : await verification.nowMs());
   if (refusal) return verdict(known, refusal, null);
   if (known.rateLimit === null && known.quota === null) {
     await verification.noteUse(known.id);
@@ -129,11 +129,16 @@ export async function judgeApiKey(
 }
 
 /** What stands against a use, apart from how many there were. A use that is refused for this is not counted. */
-function refusalOf(known: KnownApiKey, scopes: readonly string[], ip: string | null): VerificationCode | null {
+function refusalOf(
+  known: KnownApiKey,
+  scopes: readonly string[],
+  ip: string | null,
+  nowMs: number,
+): VerificationCode | null {
   if (known.isRevoked) return 'REVOKED';
   if (known.isDisabled) return 'DISABLED';
   // Also for a time that cannot be read.
-  if (!(known.expiresAtMs > Date.now())) return 'EXPIRED';
+  if (!(known.expiresAtMs > nowMs)) return 'EXPIRED';
   if (known.allowed && !known.allowed.permits(ip)) return 'FORBIDDEN_IP';
   if (!scopes.every((scope) => known.scopes.includes(scope))) return 'INSUFFICIENT_SCOPE';
   return null;

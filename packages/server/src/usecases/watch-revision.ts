@@ -75,7 +75,7 @@ export class RevisionWatch<State extends object> {
     return this.#polling;
   }
 
-  /** After a change of this process's own: what was known is forgotten, and asked for again. */
+  /** After a change of this process's own: what was known is forgotten when it returns, and asked for again. */
   async refresh(): Promise<void> {
     this.#generation++;
     this.#state = null;

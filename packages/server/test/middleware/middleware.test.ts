@@ -173,6 +173,19 @@ describe.each([
   });
 });
 
+it('an answer that the application gave meanwhile is left alone', async () => {
+  const done: string[] = [];
+  const req = { headers: {}, socket: { remoteAddress: '127.0.0.1' } };
+  const refuse = () => {
+    done.push('answered');
+    throw new Error('Cannot set headers after they are sent to the client');
+  };
+  const res = { statusCode: 503, headersSent: true, setHeader: refuse, end: refuse };
+  connectApiKeys(verifier)()(req, res, () => done.push('next'));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([res.statusCode, done]).toEqual([503, []]);
+});
+
 it('a scope that no header could carry is refused where a route is declared', () => {
   for (const scope of ['', 'a b', 'a"b', 'a\\b', 'a,b', 'é']) {
     expect(() => fastifyApiKeys(verifier)({ scopes: [scope] })).toThrow(TypeError);

@@ -41,4 +41,25 @@ describe('a store on PostgreSQL', () => {
       }
       await store.close();
     }));
+
+  it('forgets requests of the day before while others take up their keys again, and none waits in a circle', () =>
+    withPostgresSchema(async ({ url, schema, client }) => {
+      const store = await openStore({ dialect: 'postgres', connectionString: url }, { schema });
+      try {
+        for (let round = 0; round < 3; round++) {
+          await client.query(`insert into ${schema}.fieldseal_idempotency_keys (subject, idempotency_key, request_hash, created_at)
+            select 'ada', i::text, '', timestamptz '2020-01-01' + i * interval '1 second' from generate_series(1, 1000) as i
+            on conflict (subject, idempotency_key) do update set created_at = excluded.created_at`);
+          const claims = Array.from({ length: 8 }, (_, i) => ({
+            subject: 'ada',
+            key: String(((i + 1) % 8) * 100 + 50),
+          }));
+          expect(
+            await Promise.all(claims.map((claim) => store.transaction((tx) => tx.idempotency.claim(claim, 'hash')))),
+          ).toEqual(claims.map(() => null));
+        }
+      } finally {
+        await store.close();
+      }
+    }));
 });

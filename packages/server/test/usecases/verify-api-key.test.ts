@@ -4,10 +4,12 @@ import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { EncryptionService, Keyring } from 'fieldseal';
 import pg from 'pg';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { generateApiKey } from '../../src/auth/api-key-format.js';
 import type { Store } from '../../src/store/store.js';
+import { ApiKeyVerification } from '../../src/usecases/api-key-verification.js';
 import { authenticateApiKey } from '../../src/usecases/authenticate-api-key.js';
+import { rerollApiKey } from '../../src/usecases/reroll-api-key.js';
 import { OPERATOR_ACTOR, type Service } from '../../src/usecases/service.js';
 import { takeOverApiKeys } from '../../src/usecases/take-over-api-keys.js';
 import { verifyApiKey } from '../../src/usecases/verify-api-key.js';
@@ -135,6 +137,46 @@ describe.each([
       expect(JSON.stringify(audited)).not.toContain(key.slice(9));
     }));
 
+  it('an audit row of an altered row that could not be written is written with the next use', () =>
+    onPlace(async (place) => {
+      let isFull = true;
+      const insert =
+        (store: Store): Store['audit']['insert'] =>
+        async (row) => {
+          if (isFull) throw new Error('no room');
+          return store.audit.insert(row);
+        };
+      const service = await place.open({
+        wrap: (store) => ({ ...store, audit: { ...store.audit, insert: insert(store) } }),
+      });
+      const { key, row } = await issueKey(service);
+      await alter(place, `update {t}api_keys set scopes = 'admin' where id = ${row.id}`);
+      expect(await verifyApiKey(service, { key })).toEqual(NOT_FOUND);
+      isFull = false;
+      for (let i = 0; i < 2; i++) expect(await verifyApiKey(service, { key })).toEqual(NOT_FOUND);
+      expect(await service.store.audit.list({ action: 'api_key_tampered', limit: 10 })).toHaveLength(1);
+    }));
+
+  it.each([false, true])(
+    'a key that a reroll has ended is not valid where the clock of the process is behind (from memory: %s)',
+    (isStarted) =>
+      onPlace(async ({ open }) => {
+        const service = await open();
+        const { key, row } = await issueKey(service);
+        const behindMs = Date.now() - 3_600_000;
+        const clock = vi.spyOn(Date, 'now').mockImplementation(() => behindMs);
+        try {
+          if (isStarted) await service.verification.start();
+          expect(await code(service, key)).toBe('VALID');
+          await rerollApiKey(service, row.id, {}, OPERATOR_ACTOR);
+          await service.verification.poll();
+          for (let i = 0; i < 2; i++) expect(await code(service, key)).toBe('EXPIRED');
+        } finally {
+          clock.mockRestore();
+        }
+      }),
+  );
+
   it('a wrong checksum is refused without the database, except where keys of the original have none', () =>
     onPlace(async ({ open, keys }) => {
       const asked: string[] = [];
@@ -200,6 +242,40 @@ describe.each([
       await elsewhere.store.apiKeys.revoke(second.row.id, { by: '1', reason: null });
       await service.verification.stop(); // Nothing is fresh from now on.
       expect(await code(service, second.key)).toBe('REVOKED');
+    }));
+
+  it('a key that was once refused as revoked is not valid again when an older poll is answered', () =>
+    onPlace(async ({ open }) => {
+      let onRevision = async () => {};
+      const { store, seal } = await open({
+        wrap: (opened) => observed(opened, [], async (name) => (name === 'revision' ? onRevision() : undefined)),
+      });
+      let nowMs = 0;
+      const clock = { monotonicMs: () => nowMs, wallMs: () => nowMs };
+      const service = { ...(await open()), verification: new ApiKeyVerification(store, seal, 10, clock) };
+      const { key, row } = await issueKey(service);
+      await service.verification.start();
+      expect(await code(service, key)).toBe('VALID');
+      nowMs = 900;
+      let release = () => {};
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const read = new Promise<void>((resolve) => {
+        onRevision = () => {
+          resolve();
+          return released;
+        };
+      });
+      const poll = service.verification.poll();
+      await read;
+      await service.store.apiKeys.revoke(row.id, { by: '1', reason: null });
+      nowMs = 1100;
+      expect(await code(service, key)).toBe('REVOKED');
+      release();
+      await poll;
+      expect(await code(service, key)).toBe('REVOKED');
+      await service.verification.stop();
     }));
 
   it('a rate limit and a quota hold exactly over two processes, and tell how long to wait', () =>

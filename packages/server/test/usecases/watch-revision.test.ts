@@ -78,6 +78,13 @@ it('a poll that began before a change of this process counts for nothing', async
   for (const read of reads) read.resolve(state);
   await refreshed;
   expect(watch.fresh).toBe(state);
+  // Whoever does not wait for the new answer uses no old one.
+  const asked = reads.length;
+  const again = watch.refresh();
+  expect(watch.fresh).toBeNull();
+  await expect.poll(() => reads.length).toBeGreaterThan(asked);
+  for (const read of reads) read.resolve(state);
+  await again;
   await watch.stop();
 });
 
