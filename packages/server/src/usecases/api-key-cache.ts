@@ -13,9 +13,11 @@ export interface KnownApiKey extends UseLimits {
   readonly isDisabled: boolean;
   /** Null: from everywhere. */
   readonly allowed: IpAllowList | null;
+  /** When its row was asked for, in milliseconds of the monotonic clock. */
+  readonly askedMs: number;
 }
 
-export function knownApiKey(row: ApiKeyRow): KnownApiKey {
+export function knownApiKey(row: ApiKeyRow, askedMs: number): KnownApiKey {
   const { id, userId, scopes, expiresAt, allowedIps, rateLimit, rateWindowSeconds, quota } = row;
   return {
     id,
@@ -30,6 +32,7 @@ export function knownApiKey(row: ApiKeyRow): KnownApiKey {
     rateLimit,
     rateWindowSeconds,
     quota,
+    askedMs,
   };
 }
 

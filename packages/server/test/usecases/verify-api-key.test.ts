@@ -278,6 +278,25 @@ describe.each([
       await service.verification.stop();
     }));
 
+  it('a key that somebody revokes by hand, without a revision, is noticed within ten seconds', () =>
+    onPlace(async (place) => {
+      const { store, seal } = await place.open();
+      let nowMs = 0;
+      const clock = { monotonicMs: () => nowMs, wallMs: () => nowMs };
+      const service = { ...(await place.open()), verification: new ApiKeyVerification(store, seal, 10, clock) };
+      const { key, row } = await issueKey(service);
+      await service.verification.start();
+      expect(await code(service, key)).toBe('VALID');
+      await alter(place, `UPDATE {t}api_keys SET is_active = false WHERE id = ${row.id}`);
+      nowMs = 9_999;
+      await service.verification.poll();
+      expect(await code(service, key)).toBe('VALID');
+      nowMs = 10_000;
+      await service.verification.poll();
+      expect(await code(service, key)).toBe('REVOKED');
+      await service.verification.stop();
+    }));
+
   it('a rate limit and a quota hold exactly over two processes, and tell how long to wait', () =>
     onPlace(async ({ open }) => {
       const services = [await open(), await open()] as const;

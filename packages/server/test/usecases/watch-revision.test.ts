@@ -89,17 +89,20 @@ it('a poll that began before a change of this process counts for nothing', async
 });
 
 const known = (id: number) =>
-  knownApiKey({
-    ...KEY,
-    id,
-    lastUsedAt: null,
-    isActive: true,
-    revokedAt: null,
-    revokedBy: null,
-    revokedReason: null,
-    disabledAt: null,
-    disabledBy: null,
-  });
+  knownApiKey(
+    {
+      ...KEY,
+      id,
+      lastUsedAt: null,
+      isActive: true,
+      revokedAt: null,
+      revokedBy: null,
+      revokedReason: null,
+      disabledAt: null,
+      disabledBy: null,
+    },
+    0,
+  );
 
 it('the cache forgets everything with a new state, and keeps the keys that were used last', () => {
   const cache = new ApiKeyCache(2);
