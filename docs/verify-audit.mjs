@@ -42,21 +42,31 @@ function openCheckpoint(note, key) {
   return { size: Number(size), root: Buffer.from(root, 'base64') };
 }
 
-// FORMAT.md §12: 0x00, then a count and each part behind its length, all of them 32 bits, big-endian.
-function leafHash({ row, salt }) {
-  const parts = [Buffer.from('fieldseal/audit-leaf/v1'), hex(salt)];
+// FORMAT.md §1: a count and each part behind its length, all of them 32 bits, big-endian.
+function lengthPrefixed(parts) {
+  const u32 = (n) => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(n);
+    return bytes;
+  };
+  return Buffer.concat([u32(parts.length), ...parts.flatMap((part) => [u32(part.length), part])]);
+}
+
+// FORMAT.md §13
+function rowHash({ row, salt }) {
+  const parts = [Buffer.from('fieldseal/audit-row/v1'), hex(salt)];
   for (const name of Object.keys(row).sort()) {
     const value = row[name];
     if (value === null) continue;
     const isText = typeof value === 'string';
     parts.push(Buffer.from(isText ? name : `${name}:bytes`), isText ? Buffer.from(value) : hex(value.bytes));
   }
-  const u32 = (n) => {
-    const bytes = Buffer.alloc(4);
-    bytes.writeUInt32BE(n);
-    return bytes;
-  };
-  return sha256(Buffer.of(0), u32(parts.length), ...parts.flatMap((part) => [u32(part.length), part]));
+  return sha256(lengthPrefixed(parts));
+}
+
+function leafHash({ epoch, audit_id, xact_id }, row) {
+  const place = ['fieldseal/audit-leaf/v1', String(epoch), String(audit_id), xact_id === null ? '' : String(xact_id)];
+  return sha256(Buffer.of(0), lengthPrefixed([...place.map((text) => Buffer.from(text)), row]));
 }
 
 // RFC 9162 §2.1.3.2
@@ -139,8 +149,8 @@ try {
         problems.push(`the log of ${to.size} leaves does not go on from that of ${from.size}`);
       continue;
     }
-    // The hash of a leaf is computed from its row; only where the row was pruned is it taken as it stands.
-    const hash = line.row === null ? hex(line.leaf_hash) : leafHash(line);
+    // The hash of a row is computed; only where the row was pruned is it taken as it stands.
+    const hash = leafHash(line, line.row === null ? hex(line.row_hash) : rowHash(line));
     if (line.row !== null && line.row.id !== String(line.audit_id))
       problems.push(`the leaf of row ${line.audit_id} holds row ${line.row.id}`);
     if (!hash.equals(hex(line.leaf_hash))) problems.push(`row ${line.audit_id} is not as it was sealed`);

@@ -2,7 +2,7 @@
 import { FieldsealError, Secret } from 'fieldseal';
 import { nodeKey, type StoredLeaf, type StoredNode, type TreeProgress, type UnsealedRow } from '../store/audit-tree.js';
 import type { Store } from '../store/store.js';
-import { auditLeafHash, SALT_BYTES } from './audit-leaf.js';
+import { auditLeafHash, auditRowHash, SALT_BYTES } from './audit-leaf.js';
 import { parseCheckpoint, signCheckpoint } from './checkpoint.js';
 import { isOtherServer } from './epoch.js';
 import { GrowingTree, nodesOf, rootOf } from './merkle-tree.js';
@@ -112,6 +112,7 @@ function leavesOf(rows: readonly UnsealedRow[], size: number, epoch: number): St
   const salts = Secret.random(rows.length * SALT_BYTES).reveal();
   return rows.map(({ id, xactId, row }, at) => {
     const salt = salts.subarray(at * SALT_BYTES, (at + 1) * SALT_BYTES);
-    return { index: size + at, epoch, auditId: id, xactId, salt, hash: auditLeafHash(row, salt) };
+    const place = { epoch, auditId: id, xactId, rowHash: auditRowHash(row, salt) };
+    return { index: size + at, ...place, salt, hash: auditLeafHash(place) };
   });
 }

@@ -1,7 +1,7 @@
 /** Reads the whole audit log beside its tree, and names what is not as it was sealed. */
-import { type LeafWithRow, nodeKey, type StoredNode } from '../store/audit-tree.js';
+import { type ExactRow, type LeafWithRow, nodeKey, type StoredNode } from '../store/audit-tree.js';
 import type { Store } from '../store/store.js';
-import { auditLeafHash } from './audit-leaf.js';
+import { auditLeafHash, auditRowHash } from './audit-leaf.js';
 import { type Checkpoint, parseCheckpoint } from './checkpoint.js';
 import { isOtherServer } from './epoch.js';
 import { GrowingTree } from './merkle-tree.js';
@@ -94,7 +94,9 @@ class LogVerifier {
   #storedEnd = 0;
   #previous: LeafWithRow | null = null;
   #latestMs = Number.NEGATIVE_INFINITY;
-  #inherited = new Map<number, number>();
+  /** Epochs that leaves are of, and the last of them. */
+  #leafEpochs = 0;
+  #lastEpoch: number | null = null;
   /** The row that stood first behind the last checkpoint that held. */
   #firstSince: LeafWithRow | null = null;
 
@@ -114,7 +116,6 @@ class LogVerifier {
     this.#storedEnd = (await auditTree.latestCheckpoint())?.size ?? 0;
     const progress = await auditTree.progress();
     const epochs = await auditTree.epochs();
-    for (const epoch of epochs) this.#inherited.set(epoch.epoch, epoch.inheritedUpTo);
     await this.#readPrunes();
     for (let from = 0; from < progress.size; ) {
       const page = await auditTree.leavesFrom(from, Math.min(PAGE, progress.size - from));
@@ -127,6 +128,11 @@ class LogVerifier {
       from = last.index + 1;
     }
     await this.#truncation();
+    // A row with such a leaf would pass for sealed.
+    const outside = await auditTree.leavesFrom(Number.MIN_SAFE_INTEGER, TOLD);
+    for (const { auditId, index } of outside.filter((leaf) => leaf.index < 0)) {
+      this.#find('inserted', auditId, index, `Row ${auditId} was given a leaf that stands outside of the tree.`);
+    }
     // Where a dump was restored and nothing sealed yet, the numbers of transactions say nothing.
     const isOther = isOtherServer(progress, await this.#store.audit.cluster());
     for (const id of isOther ? [] : await auditTree.passedOver(progress, TOLD)) {
@@ -136,7 +142,8 @@ class LogVerifier {
       sealed: progress.size,
       pruned: this.#pruned,
       unsealed: (await auditTree.lag(progress)).rows,
-      epochs: epochs.length,
+      // A leaf's epoch is hashed with it; a row that tells of the epoch can be taken away.
+      epochs: Math.max(epochs.length, this.#leafEpochs),
       checkpoints: this.#checkpoints,
       vouchedSize: this.#vouchedSize,
       findings: this.#findings,
@@ -163,8 +170,9 @@ class LogVerifier {
 
   /** A prune counts when its row is sealed as it stands. */
   async #readPrunes(): Promise<void> {
-    for (const { row, salt, hash, auditId } of await this.#store.auditTree.leavesOfAction(PRUNE_ACTION)) {
-      if (!row || !auditLeafHash(row, salt).equals(hash)) continue;
+    for (const leaf of await this.#store.auditTree.leavesOfAction(PRUNE_ACTION)) {
+      const { row, auditId } = leaf;
+      if (!row || !isRowOf(leaf, row) || !auditLeafHash(leaf).equals(leaf.hash)) continue;
       const bound = readPrune(row['details'], this.#verifier);
       // A prune deletes what was there before it.
       if (bound !== null && bound < auditId) this.#pruneBound = Math.max(this.#pruneBound, bound);
@@ -180,7 +188,7 @@ class LogVerifier {
   }
 
   async #leaf(leaf: LeafWithRow, nodes: ReadonlyMap<string, Buffer>): Promise<void> {
-    const { index, auditId, row, salt, hash } = leaf;
+    const { index, auditId, row, hash } = leaf;
     const expected = this.#previous ? this.#previous.index + 1 : 0;
     if (index !== expected) {
       const behind = this.#previous ? `behind row ${this.#previous.auditId}` : 'at the beginning';
@@ -196,12 +204,15 @@ class LogVerifier {
       const text = `Row ${auditId} stands behind row ${this.#previous.auditId} in the tree, out of its order.`;
       this.#find('reordered', auditId, index, text);
     }
-    if (row) {
-      if (!auditLeafHash(row, salt).equals(hash)) {
-        this.#find('edited', auditId, index, `Row ${auditId} is not as it was sealed.`);
-      }
-      this.#time(leaf, row['timestamp']);
-    } else if (await this.#isPruned(auditId)) this.#pruned += 1;
+    if (row && !isRowOf(leaf, row)) {
+      this.#find('edited', auditId, index, `Row ${auditId} is not as it was sealed.`);
+    } else if (!auditLeafHash(leaf).equals(hash)) {
+      this.#find('tree_changed', auditId, index, `Leaf ${index}, of row ${auditId}, is not as it was sealed.`);
+    }
+    if (leaf.epoch !== this.#lastEpoch) this.#leafEpochs += 1;
+    this.#lastEpoch = leaf.epoch;
+    if (row) this.#time(leaf, row['timestamp']);
+    else if (await this.#isPruned(auditId)) this.#pruned += 1;
     else this.#find('deleted', auditId, index, `Row ${auditId} was deleted.`);
     this.#previous = leaf;
     this.#firstSince ??= leaf;
@@ -227,8 +238,8 @@ class LogVerifier {
   }
 
   /** A row that says it is older than rows before it; those that an epoch began with may come from anywhere. */
-  #time({ auditId, index, epoch }: LeafWithRow, time: string | Uint8Array | null | undefined): void {
-    if (auditId <= (this.#inherited.get(epoch) ?? 0)) return;
+  #time({ auditId, index, xactId }: LeafWithRow, time: string | Uint8Array | null | undefined): void {
+    if (xactId === null) return;
     const ms = typeof time === 'string' ? Date.parse(time) : Number.NaN;
     if (!(ms >= this.#latestMs - BACKDATED_MS)) {
       this.#find(
@@ -320,6 +331,11 @@ class LogVerifier {
     const text = `${behind} is gone: ${left.isGiven ? 'the given checkpoint' : 'a checkpoint'} was signed over ${left.size} leaves, and there are ${this.#tree.size}.`;
     this.#find('truncated', this.#previous?.auditId ?? null, this.#tree.size, text);
   }
+}
+
+/** Whether the row is the one that was sealed. */
+function isRowOf({ salt, rowHash }: LeafWithRow, row: ExactRow): boolean {
+  return auditRowHash(row, salt).equals(rowHash);
 }
 
 /** Whether a leaf comes after another in the order of sealing: by epoch, first by id, then by transaction and id. */

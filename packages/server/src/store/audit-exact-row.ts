@@ -43,6 +43,7 @@ export function exactColumns(dialect: Dialect): { readonly sql: RawBuilder<unkno
 /** Null: the row is gone. */
 export function toExactRow(columns: ExactColumns): ExactRow | null {
   if (columns.row_id === null) return null;
-  const entries = Object.entries(columns).filter(([name]) => name.startsWith('row_'));
-  return Object.fromEntries(entries.map(([name, value]) => [name.slice('row_'.length), value]));
+  // A leaf's `row_hash` stands beside them.
+  const names = Object.keys(LEAF_COLUMNS) as (keyof typeof LEAF_COLUMNS)[];
+  return Object.fromEntries(names.map((name) => [name, columns[`row_${name}`]]));
 }

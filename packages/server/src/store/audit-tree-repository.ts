@@ -21,6 +21,7 @@ interface LeafColumns {
   readonly audit_id: number;
   readonly xact_id: number | null;
   readonly salt: string;
+  readonly row_hash: string;
   readonly leaf_hash: string;
 }
 
@@ -31,7 +32,7 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
   const leaves = table('audit_leaves');
   const exact = exactColumns(place.dialect);
   const isUnsealed = sql`not exists (select 1 from ${leaves} l where l.audit_id = a.id)`;
-  const leafWithRow = sql`select l.leaf_index, l.epoch, l.audit_id, l.xact_id, l.salt, l.leaf_hash, ${exact.sql}
+  const leafWithRow = sql`select l.leaf_index, l.epoch, l.audit_id, l.xact_id, l.salt, l.row_hash, l.leaf_hash, ${exact.sql}
     from ${leaves} l left join ${logs} a on a.id = l.audit_id`;
 
   async function rows<R>(query: RawBuilder<R>): Promise<R[]> {
@@ -80,10 +81,10 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
     },
 
     async unsealed(progress, part, limit) {
-      const which = isPostgres && part === 'inherited' ? inherited(progress) : behind(progress, true);
+      const which = part === 'inherited' ? inherited(progress) : behind(progress, true);
       const order = isPostgres && part === 'since' ? sql`a.xact_id, a.id` : sql`a.id`;
-      const xact =
-        isPostgres && part === 'since' ? sql`cast(cast(a.xact_id as text) as bigint) as xact_id` : sql`null as xact_id`;
+      const since = isPostgres ? sql`cast(cast(a.xact_id as text) as bigint)` : sql`0`;
+      const xact = sql`${part === 'since' ? since : sql`null`} as xact_id`;
       const found = await rows(
         sql<ExactColumns & { xact_id: number | null }>`select ${exact.sql}, ${xact} from ${logs} a where ${which}
           order by ${order} limit ${limit}`,
@@ -105,12 +106,13 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
         .executeTakeFirst();
       if ((last?.index ?? -1) + 1 !== size) return false;
       // One parameter for all of them: a statement with thousands takes longer to build than to run.
-      const leafRows = newLeaves.map(({ index, epoch, auditId, xactId, salt, hash }) => [
+      const leafRows = newLeaves.map(({ index, epoch, auditId, xactId, salt, rowHash, hash }) => [
         index,
         epoch,
         auditId,
         xactId,
         salt.toString('hex'),
+        rowHash.toString('hex'),
         hash.toString('hex'),
       ]);
       const nodeRows = nodes.map(({ level, index, hash }) => [level, index, hash.toString('hex')]);
@@ -126,8 +128,8 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
         isPostgres
           ? sql`json_array_elements(cast(${JSON.stringify(values)} as json)) v`
           : sql`json_each(${JSON.stringify(values)})`;
-      await sql`insert into ${leaves} (leaf_index, epoch, audit_id, xact_id, salt, leaf_hash)
-        select ${columns(['bigint', 'integer', 'bigint', 'bigint', 'text', 'text'])} from ${from(leafRows)}`.execute(
+      await sql`insert into ${leaves} (leaf_index, epoch, audit_id, xact_id, salt, row_hash, leaf_hash)
+        select ${columns(['bigint', 'integer', 'bigint', 'bigint', 'text', 'text', 'text'])} from ${from(leafRows)}`.execute(
         db,
       );
       await sql`insert into ${table('audit_tree_nodes')} (level, node_index, hash)
@@ -313,6 +315,7 @@ function toLeaf(row: LeafColumns): StoredLeaf {
     auditId: row.audit_id,
     xactId: row.xact_id,
     salt: Buffer.from(row.salt, 'hex'),
+    rowHash: Buffer.from(row.row_hash, 'hex'),
     hash: Buffer.from(row.leaf_hash, 'hex'),
   };
 }

@@ -25,11 +25,13 @@ export interface StoredLeaf {
   readonly index: number;
   readonly epoch: number;
   readonly auditId: number;
-  /** The transaction by whose order it was sealed; null: by its id. */
+  /** The transaction by whose order it was sealed, 0 on SQLite; null: it was there when the epoch began. */
   readonly xactId: number | null;
   /** 16 bytes. */
   readonly salt: Buffer;
-  /** 32 bytes. */
+  /** Of the row, which may be gone; 32 bytes. */
+  readonly rowHash: Buffer;
+  /** Of the leaf, 32 bytes. */
   readonly hash: Buffer;
 }
 

@@ -328,6 +328,7 @@ export const MIGRATIONS: readonly Migration[] = [
           audit_id ${bigint} not null unique,
           xact_id ${bigint},
           salt text not null,
+          row_hash text not null,
           leaf_hash text not null
         )`,
         `create table ${qualify('audit_tree_nodes')} (

@@ -143,6 +143,7 @@ interface AuditLeavesTable {
   audit_id: number;
   xact_id: number | null;
   salt: string;
+  row_hash: string;
   leaf_hash: string;
 }
 

@@ -13,8 +13,12 @@ import type { Actor } from './service.js';
 export interface LeafView {
   readonly leaf_index: number;
   readonly audit_id: number;
+  readonly epoch: number;
+  /** Null: the row was there when the epoch began. */
+  readonly xact_id: number | null;
   /** 16 bytes. */
   readonly salt: string;
+  readonly row_hash: string;
   readonly leaf_hash: string;
   /** Each column as text, or `{ bytes: hex }` where the database holds bytes; null: the row was pruned. */
   readonly row: Readonly<Record<string, string | null | { readonly bytes: string }>> | null;
@@ -37,7 +41,7 @@ export interface ConsistencyProof {
 
 const PAGE = 500;
 
-function leafView({ index, auditId, salt, hash, row }: LeafWithRow): LeafView {
+function leafView({ index, epoch, auditId, xactId, salt, rowHash, hash, row }: LeafWithRow): LeafView {
   const columns = Object.entries(row ?? {}).map(
     ([name, value]) =>
       [name, value instanceof Uint8Array ? { bytes: Buffer.from(value).toString('hex') } : value] as const,
@@ -45,7 +49,10 @@ function leafView({ index, auditId, salt, hash, row }: LeafWithRow): LeafView {
   return {
     leaf_index: index,
     audit_id: auditId,
+    epoch,
+    xact_id: xactId,
     salt: salt.toString('hex'),
+    row_hash: rowHash.toString('hex'),
     leaf_hash: hash.toString('hex'),
     row: row && Object.fromEntries(columns),
   };

@@ -60,7 +60,8 @@ export async function pruneAudit(
   await store.audit.permitDeletion(upToId, 'cli');
   let pruned = 0;
   for (let deleted = BATCH_ROWS; deleted === BATCH_ROWS; pruned += deleted) {
-    deleted = await store.auditTree.deleteUpTo(upToId, BATCH_ROWS);
+    // Rows and their hashed values go together, also where the process is killed.
+    deleted = await store.transaction((tx) => tx.auditTree.deleteUpTo(upToId, BATCH_ROWS));
   }
   return { upToId, pruned };
 }

@@ -1,5 +1,5 @@
 /** What an intruder who owns the database, and does not have the signing key, can do to a sealed log. */
-import { auditLeafHash } from '../../src/audit/audit-leaf.js';
+import { auditLeafHash, auditRowHash } from '../../src/audit/audit-leaf.js';
 import { signPrune } from '../../src/audit/prune-note.js';
 import { type AuditedStore, addRows, newSigner, sealAll } from './with-logs.js';
 
@@ -90,6 +90,30 @@ export const ATTACKS: readonly Attack[] = [
     finds: ['inserted', -5],
   },
   {
+    name: 'a row put among those that are sealed, with a leaf beside the tree',
+    attack: async ({ sql, store }) => {
+      const [column, value] = store.dialect === 'postgres' ? [', xact_id', ", '3'"] : ['', ''];
+      await sql(`insert into {t}audit_logs (id, ${COLUMNS}${column}) values (-5, ${VALUES}${value})`);
+      await sql(`insert into {t}audit_leaves (leaf_index, epoch, audit_id, salt, row_hash, leaf_hash)
+        values (-1, 1, -5, '', '', '')`);
+    },
+    finds: ['inserted', -5],
+  },
+  {
+    name: 'a row with an old time, and an epoch that is said to have begun with it',
+    attack: async ({ sql, store }) => {
+      await sql(`insert into {t}audit_logs (${COLUMNS}, timestamp) values (${VALUES}, '2020-01-01T00:00:00.000Z')`);
+      await sealAll(store, null);
+      await sql('update {t}audit_epochs set inherited_up_to = 1000');
+    },
+    finds: ['backdated', 28],
+  },
+  {
+    name: 'a leaf that is said to be of another epoch',
+    attack: ({ sql }) => sql('update {t}audit_leaves set epoch = 2 where audit_id = 27'),
+    finds: ['tree_changed', 27],
+  },
+  {
     name: 'a row written today with the time of another day',
     attack: async ({ sql, store }) => {
       await sql(`insert into {t}audit_logs (${COLUMNS}, timestamp) values (${VALUES}, '2020-01-01T00:00:00.000Z')`);
@@ -103,8 +127,11 @@ export const ATTACKS: readonly Attack[] = [
       await update("details = '{}'", 10)(place);
       const leaf = await place.store.auditTree.leafOf(10);
       if (!leaf?.row) throw new Error('row 10 is sealed');
-      const hash = auditLeafHash(leaf.row, leaf.salt).toString('hex');
-      await place.sql(`update {t}audit_leaves set leaf_hash = '${hash}' where audit_id = 10`);
+      const rowHash = auditRowHash(leaf.row, leaf.salt);
+      const hash = auditLeafHash({ ...leaf, rowHash }).toString('hex');
+      await place.sql(
+        `update {t}audit_leaves set row_hash = '${rowHash.toString('hex')}', leaf_hash = '${hash}' where audit_id = 10`,
+      );
     },
     finds: ['tree_changed', 10],
   },

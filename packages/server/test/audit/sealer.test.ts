@@ -103,6 +103,10 @@ describe.each(PLACES)('sealing on %s', (_name, withLog) => {
       expect((await verifyLog(store, options)).findings).toEqual([
         { kind: 'deleted', auditId: 4, leafIndex: 3, text: 'Row 4 was deleted.' },
       ]);
+      // A leaf that says it is of a row that was permitted to be gone.
+      await sql('update {t}audit_leaves set audit_id = 0 where leaf_index = 3');
+      const { findings } = await verifyLog(store, options);
+      expect(findings).toContainEqual(expect.objectContaining({ kind: 'tree_changed', leafIndex: 3 }));
     }));
 });
 

@@ -15,7 +15,7 @@ const PLACES: [string, WithAuditedStore][] = [
   ['SQLite', onSqliteFile],
   ['PostgreSQL', onPostgresSchema],
 ];
-const TABLES = ['audit_logs', 'audit_leaves', 'audit_tree_nodes', 'audit_checkpoints'];
+const TABLES = ['audit_epochs', 'audit_logs', 'audit_leaves', 'audit_tree_nodes', 'audit_checkpoints'];
 
 /** Puts every table back as `save` found it. */
 async function restore({ sql, store }: AuditedStore): Promise<void> {

@@ -14,7 +14,10 @@ export const InclusionProofSchema = Type.Object(
   {
     audit_id: Type.Integer(),
     leaf_index: Type.Integer({ minimum: 0 }),
+    epoch: Type.Integer(),
+    xact_id: Type.Union([Type.Null(), Type.Integer()]),
     salt: Type.String({ pattern: '^[0-9a-f]{32}$', description: '16 bytes in hex.' }),
+    row_hash: Hash,
     leaf_hash: Hash,
     row: Type.Union(
       [
