@@ -88,7 +88,11 @@ async function benchVerify(): Promise<string> {
   try {
     const jwtSecret = newKey();
     const caller = { subject: 'gateway', isAdmin: false, scopes: [], ttlSeconds: 86_400 };
-    const token = await signJwt(jwtSettings(jwtSecret, undefined, undefined), caller, Math.floor(Date.now() / 1000));
+    const token = await signJwt(
+      jwtSettings({ secret: jwtSecret, jwksUrl: undefined, issuer: undefined, audience: undefined }),
+      caller,
+      Math.floor(Date.now() / 1000),
+    );
     const databases = {
       sqlite: await prepare(`sqlite:${join(folder, 'service.db')}`),
       postgres: await prepare(postgresUrl),
