@@ -1,4 +1,5 @@
 /** The service's settings out of environment variables, each checked, each mistake named by its variable. */
+import { isIP } from 'node:net';
 import { type Environment, FieldsealError } from 'fieldseal';
 
 /** What `serve` and the commands beside it are told. */
@@ -63,6 +64,17 @@ function logLevel(env: Environment): LogLevel {
   return level;
 }
 
+/** An address, or a network with the length of its prefix. */
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return (
+    more.length === 0 &&
+    !address.includes('%') &&
+    (bits === undefined ? most > 0 : /^\d{1,3}$/.test(bits) && Number(bits) <= most)
+  );
+}
+
 /** Long enough not to be guessed. */
 function bearerToken(env: Environment, name: string): string | null {
   const text = env[name]?.trim();
@@ -83,7 +95,7 @@ export function readSettings(env: Environment): Settings {
     throw invalid('API_KEY_PREFIX', 'a letter and up to 15 more letters or digits');
   }
   const trustedProxies = list(env, 'TRUSTED_PROXIES');
-  if (!trustedProxies.every((proxy) => /^[0-9a-f.:]+(\/\d{1,3})?$/i.test(proxy))) {
+  if (!trustedProxies.every(isNetwork)) {
     throw invalid('TRUSTED_PROXIES', 'addresses or networks, separated by commas: 10.0.0.1, 10.1.0.0/16');
   }
   const corsOrigins = list(env, 'CORS_ORIGINS');
