@@ -126,7 +126,6 @@ async function withStoreApp<T>(
       return made.body.key;
     };
     try {
-      await app.ready();
       return await work({ app, service, log, rotations, token, apiKey, call, request, ...database });
     } finally {
       await app.close();

@@ -40,7 +40,7 @@ describe('a request', () => {
       expect(spans.map(({ name, attributes }) => [name, attributes['http.response.status_code']])).toEqual([
         ['POST /api/encryption/keys', 201],
         ['DELETE /api/encryption/keys/:id', 200],
-        ['GET unmatched', 404],
+        ['GET unmatched', 400],
       ]);
       for (const span of spans) {
         expect([span.spanContext().traceId, span.parentSpanContext?.spanId]).toEqual([TRACE, CALLER]);
