@@ -3,6 +3,7 @@ import { takeEnvironmentKeys } from 'fieldseal';
 import { readSettings } from '../../packages/server/dist/config/settings.js';
 import { serve } from '../../packages/server/dist/serve.js';
 import { parseDatabaseUrl } from '../../packages/server/dist/store/database-url.js';
+import { createLog } from '../../packages/server/dist/telemetry/log.js';
 import { jwtSettings } from '../../packages/server/dist/usecases/principals.js';
 
 const { url, schema, key, jwtSecret, cachedApiKeys, folder } = JSON.parse(process.argv[2] ?? '{}');
@@ -23,7 +24,7 @@ await serve({
   stop: stop.signal,
   ...(cachedApiKeys !== null && { cachedApiKeys }),
   // As the command does it; whoever starts this process sends its output nowhere.
-  log: (line) => void process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`),
+  log: createLog('info', (line) => void process.stdout.write(line)),
   onListening: (address) => void process.send?.(address),
   onAdvice: () => {},
   auditSigner: null,

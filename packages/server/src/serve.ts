@@ -151,6 +151,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     });
     let keeping = Promise.resolve();
     let sealing = Promise.resolve();
+    // Until the last request is answered: what is written while the service drains is sealed like everything else.
+    const stopSealing = new AbortController();
     try {
       await service.verification.start();
       const address = await app.listen({ host: settings.host, port: settings.port }).catch((error: unknown) => {
@@ -169,7 +171,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       keeping = keepSchedules({ keys, rotationKeys: async () => rotationKeys, tell }, store, stop);
       const tellSealing = (failure: { readonly code: string; readonly message: string }) =>
         log({ level: 'error', event: 'audit_not_sealed', ...failure });
-      sealing = keepSealing(store, options.auditSigner, stop, tellSealing);
+      sealing = keepSealing(store, options.auditSigner, stopSealing.signal, tellSealing);
       await stopped;
       log({ level: 'info', event: 'shutdown_started' });
       // Whoever spreads the requests learns by /readyz that none should come here, before none is taken any more.
@@ -178,13 +180,16 @@ export async function serve(options: ServeOptions): Promise<void> {
     } finally {
       // Whoever holds a connection open without finishing a request does not hold up the end, nor does a lock in the database.
       const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
-      const closing = Promise.all([runner.stop(), app.close(), keeping, sealing]).then(async () => {
+      const closing = Promise.all([runner.stop(), app.close(), keeping]).then(async () => {
         // What was counted in memory is written, now that nobody counts any more.
         await service.verification.stop();
         await service.repeats.close().catch(() => log({ level: 'error', event: 'repeated_rows_lost' }));
+        stopSealing.abort();
+        await sealing;
       });
       const isClosed = await within(CLOSE_MS + GRACE_MS, closing);
       clearTimeout(deadline);
+      stopSealing.abort();
       if (!isClosed) log({ level: 'warn', event: 'shutdown_cut_short' });
     }
   } finally {

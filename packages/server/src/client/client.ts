@@ -1,5 +1,5 @@
 /** The client of the REST API. */
-import { errorOf } from './api-error.js';
+import { errorOf, type FieldsealApiError } from './api-error.js';
 import {
   type InputOf,
   type ItemOf,
@@ -13,6 +13,8 @@ import {
 const API_PREFIX = '/api/encryption';
 const TIMEOUT_MS = 30_000;
 const RETRIES = 2;
+/** The operations that look at an `Idempotency-Key`; others would be done twice. */
+const ONCE: readonly OperationName[] = ['createKey', 'rerollKey'];
 /** Whoever is told to wait for longer is told so by the error instead. */
 const MOST_WAIT_SECONDS = 10;
 
@@ -22,7 +24,7 @@ export interface ClientOptions {
   readonly baseUrl: string;
   /** A JWT or an API key; a function is asked before each request. */
   readonly token: string | (() => string | Promise<string>);
-  /** For each try of a request; 30,000 unless told. */
+  /** For each try of a request, until its answer is there or, of an export, begins; 30,000 unless told. */
   readonly timeoutMs?: number;
   /** How often a request is sent again that was answered 429 or 503 and may be repeated; 2 unless told. */
   readonly retries?: number;
@@ -50,6 +52,7 @@ interface Asked {
   readonly method: string;
   readonly as: Operation<unknown, unknown>['as'];
   readonly body: object | null;
+  readonly mayRepeat: boolean;
 }
 
 interface Answer {
@@ -64,8 +67,9 @@ class Client {
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#base = new URL(`${options.baseUrl.replace(/\/+$/, '')}${API_PREFIX}/`);
-    if (!/^https?:$/.test(this.#base.protocol) || this.#base.username !== '' || this.#base.search !== '')
-      throw new TypeError('baseUrl must be an http or https address without credentials and without a query');
+    const { protocol, username, password, search, hash } = this.#base;
+    if (!/^https?:$/.test(protocol) || `${username}${password}${search}${hash}` !== '')
+      throw new TypeError('baseUrl must be an http or https address without credentials, query and fragment');
     for (const name of Object.keys(operations) as OperationName[]) {
       const method = (input = {}, request?: RequestOptions) => this.request(name, input as never, request);
       Object.defineProperty(this, name, { value: method, enumerable: true });
@@ -115,7 +119,8 @@ class Client {
       for (const [key, value] of Object.entries(rest))
         if (value !== undefined) url.searchParams.set(key, String(value));
     }
-    return this.#send({ url, method, as, body: isRead ? null : rest }, options);
+    const mayRepeat = isRead || (options.idempotencyKey !== undefined && ONCE.includes(name));
+    return this.#send({ url, method, as, body: isRead ? null : rest, mayRepeat }, options);
   }
 
   #address(path: string, input: Readonly<Record<string, unknown>>): { url: URL; rest: Record<string, unknown> } {
@@ -132,12 +137,10 @@ class Client {
   }
 
   async #send(asked: Asked, options: RequestOptions): Promise<Answer> {
-    const { idempotencyKey } = options;
-    const mayRepeat = asked.method === 'GET' || idempotencyKey !== undefined;
-    for (let left = mayRepeat ? (this.#options.retries ?? RETRIES) : 0; ; left--) {
+    for (let left = asked.mayRepeat ? (this.#options.retries ?? RETRIES) : 0; ; left--) {
       const answer = await this.#try(asked, options);
       if (answer.response.ok) return answer;
-      const error = await errorOf(answer.response);
+      const error = answer.body as FieldsealApiError;
       const { status, retryAfterSeconds } = error;
       const isPassing = status === 429 || status === 503;
       if (!isPassing || left <= 0 || retryAfterSeconds === null || retryAfterSeconds > MOST_WAIT_SECONDS) throw error;
@@ -145,14 +148,33 @@ class Client {
     }
   }
 
-  async #try({ url, method, as, body }: Asked, options: RequestOptions): Promise<Answer> {
+  async #try(asked: Asked, options: RequestOptions): Promise<Answer> {
     const { token, timeoutMs = TIMEOUT_MS } = this.#options;
-    const timeout = AbortSignal.timeout(options.timeoutMs ?? timeoutMs);
+    const bearer = typeof token === 'string' ? token : await token();
+    // `fetch` would quote the whole header in its error.
+    if (!/^[!-~]+$/.test(bearer)) throw new TypeError('token must be printable ASCII without spaces');
+    const timeout = new AbortController();
+    const late = () => timeout.abort(new DOMException('The service did not answer in time.', 'TimeoutError'));
+    const timer = setTimeout(late, options.timeoutMs ?? timeoutMs);
+    try {
+      return await this.#fetch(asked, bearer, options, timeout.signal);
+    } finally {
+      // A body that is left to be read takes as long as it takes; `signal` ends it.
+      clearTimeout(timer);
+    }
+  }
+
+  async #fetch(
+    { url, method, as, body }: Asked,
+    bearer: string,
+    options: RequestOptions,
+    timeout: AbortSignal,
+  ): Promise<Answer> {
     const response = await (this.#options.fetch ?? fetch)(url, {
       method,
       headers: {
         accept: 'application/json',
-        authorization: `Bearer ${typeof token === 'string' ? token : await token()}`,
+        authorization: `Bearer ${bearer}`,
         ...(body && { 'content-type': 'application/json' }),
         ...(options.idempotencyKey !== undefined && { 'idempotency-key': options.idempotencyKey }),
       },
@@ -161,7 +183,8 @@ class Client {
       redirect: 'error',
       signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
     });
-    if (!response.ok || as === 'response') return { response, body: response };
+    if (!response.ok) return { response, body: await errorOf(response) };
+    if (as === 'response') return { response, body: response };
     const text = await response.text();
     return { response, body: as === 'text' ? text : text === '' ? null : JSON.parse(text) };
   }

@@ -1,6 +1,5 @@
 /** The HTTP application: Fastify with our schemas, our errors and nothing that tells of its inside. */
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -28,6 +27,7 @@ import { auditLogRoutes } from './routes/audit-logs.js';
 import { auditProofRoutes } from './routes/audit-proofs.js';
 import { rotationRoutes } from './routes/rotations.js';
 import { verificationRoutes } from './routes/verifications.js';
+import { SAFE_HEADERS } from './safe-headers.js';
 import { answerSocketError } from './socket-errors.js';
 import { HTTP_STATUSES } from './statuses.js';
 import { strictJsonError, utf8Text } from './strict-json.js';
@@ -45,9 +45,6 @@ const MAX_CONNECTIONS = 10_000;
 const REFUSALS_PER_MINUTE = 100;
 const REQUESTS_PER_MINUTE = 6000;
 export const API_PREFIX = '/api/encryption';
-
-/** A source list of a Content-Security-Policy. */
-const NOTHING = ["'none'"];
 
 /** What the composition root hands over. */
 export interface HttpDependencies {
@@ -121,14 +118,21 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     frameworkErrors: (error, request, reply) => {
       const known = asFieldsealError(error);
       const answer = reply as unknown as FastifyReply;
-      answer.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
+      answer.headers(SAFE_HEADERS).header('x-request-id', request.id);
       void answer.code(HTTP_STATUSES[known.code]).type(PROBLEM_TYPE).send(problem(known, request.id));
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.server.maxConnections = MAX_CONNECTIONS;
   app.setValidatorCompiler(validatorCompiler);
   app.decorateRequest('actor', null);
+  // Before whatever may refuse a request. Routes whose answers may be kept say so themselves.
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(SAFE_HEADERS);
+    done();
+  });
   observe(app, deps.telemetry, API_PREFIX);
+  // Its pages may read refusals as well.
+  if (deps.corsOrigins && deps.corsOrigins.length > 0) await allowOrigins(app, deps.corsOrigins);
   const verifyJwt = jwtVerifier(deps.jwt, {
     onFailure: (reason) => log({ level: 'warn', event: 'jwks_not_fetched', reason }),
   });
@@ -145,7 +149,10 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
       else done(null, value);
     });
   });
-  app.addHook('preParsing', async (request) => assertReadable(request));
+  app.addHook('preParsing', (request, _reply, payload, done) => {
+    assertReadable(request);
+    done(null, payload);
+  });
 
   await app.register(rateLimit, { global: false });
   const limitRequests = requestLimit(app, deps.limits?.requestsPerMinute ?? REQUESTS_PER_MINUTE);
@@ -205,13 +212,12 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
   app.addHook('preClose', async () => {
     isClosing = true;
   });
-  app.addHook('onRequest', async (request, reply) => {
-    // Routes whose answers may be kept say so themselves.
-    reply.header('cache-control', 'no-store');
+  app.addHook('onRequest', (request, _reply, done) => {
     if (isClosing) throw new FieldsealError('ERR_UNAVAILABLE', 'The service is ending.');
     assertNoCredentials(request);
+    done();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions, id } = request;
     const ms = Math.round(reply.elapsedTime * 10) / 10;
     log({
@@ -223,17 +229,9 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
       status: reply.statusCode,
       ms,
     });
+    done();
   });
 
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { defaultSrc: NOTHING, baseUri: NOTHING, formAction: NOTHING, frameAncestors: NOTHING },
-    },
-    // For this host alone: what its subdomains do is not ours to say.
-    strictTransportSecurity: { maxAge: 31_536_000, includeSubDomains: false },
-  });
-  if (deps.corsOrigins && deps.corsOrigins.length > 0) await allowOrigins(app, deps.corsOrigins);
   await describeApi(app, deps.version, deps.hasDocs);
   probes(app, service, deps.isDraining);
   if (deps.metrics.enabled) metricsRoute(app, deps.telemetry.metrics, deps.metrics.token);
@@ -249,11 +247,12 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
         }
       });
       // A change to a key counts here before its answer is sent; in other processes within a second.
-      api.addHook('onSend', async ({ method, routeOptions: { url } }, { statusCode }) => {
+      api.addHook('onSend', ({ method, routeOptions: { url } }, { statusCode }, payload, done) => {
         const isKeys = url?.startsWith(`${API_PREFIX}/keys`) === true && url !== `${API_PREFIX}/keys/verify`;
         // What was known is forgotten at once; an answer with a new key does not wait for a poll, which may hang on a lost connection.
         // A refusal changes nothing, and strangers could have it as often as they like.
         if (isKeys && statusCode < 400 && method !== 'GET' && method !== 'HEAD') void service.verification.refresh();
+        done(null, payload);
       });
       for (const routes of [apiKeyRoutes, verificationRoutes, auditLogRoutes, auditProofRoutes, rotationRoutes])
         await api.register(async (scope) => routes(scope, deps));

@@ -6,10 +6,14 @@ import type { Metrics } from '../telemetry/metrics.js';
 /** Headers of a proxy: a request with one comes from somewhere else, whatever address it has. */
 const FORWARDED = ['x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'forwarded', 'via'];
 
-/** The peer is this machine itself. */
+/** Names of this machine: another one is that of a page that had its name lead here, or of a proxy that passes names on. */
+const LOCAL_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
+
+/** The peer is this machine itself, and means it. */
 function isLocal({ socket, headers }: FastifyRequest): boolean {
   const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
-  return (address === '::1' || address.startsWith('127.')) && !FORWARDED.some((name) => headers[name] !== undefined);
+  const isHere = (address === '::1' || address.startsWith('127.')) && LOCAL_HOST.test(headers.host ?? '');
+  return isHere && !FORWARDED.some((name) => headers[name] !== undefined);
 }
 
 /**

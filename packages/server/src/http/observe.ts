@@ -49,14 +49,14 @@ export function observe(app: FastifyInstance, { metrics, tracing }: Telemetry, a
     if (span) span.within(done);
     else done();
   });
-  app.addHook('preSerialization', async (request, _reply, payload) => {
+  app.addHook('preSerialization', (request, _reply, payload, done) => {
     if (apiRoute(request) === 'POST /keys/verify') {
       const { code } = (payload ?? {}) as { code?: unknown };
       if ((VERIFICATION_CODES as readonly unknown[]).includes(code)) metrics.verification(code as string);
     }
-    return payload;
+    done(null, payload);
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions } = request;
     const status = reply.statusCode;
     metrics.request({ method, route: routeOptions.url ?? null, status, seconds: reply.elapsedTime / 1000 });
@@ -73,5 +73,6 @@ export function observe(app: FastifyInstance, { metrics, tracing }: Telemetry, a
     const span = spans.get(request);
     span?.set({ 'http.response.status_code': status });
     span?.end(status >= 500);
+    done();
   });
 }

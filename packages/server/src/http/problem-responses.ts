@@ -10,6 +10,7 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   409: 'What is asked for does not fit the state that things are in.',
   413: 'The body is too large.',
   415: 'The body is not JSON in UTF-8.',
+  422: 'The `Idempotency-Key` came with another request before.',
   429: 'Too many requests, or too many refused ones; `Retry-After` says how long to wait.',
   500: 'The service failed.',
   503: 'The service cannot answer now; `Retry-After` says how long to wait.',
@@ -35,7 +36,14 @@ const RANGES = ['4xx', '5xx'];
 
 function statusesOf({ method, url, schema }: RouteOptions): number[] {
   const reads = [method].flat().every((name) => name === 'GET' || name === 'HEAD');
-  return [...ALWAYS, ...(schema?.body ? WITH_BODY : []), ...(url.includes(':') ? [404] : []), ...(reads ? [] : [409])];
+  // The one header that requests are checked for is `Idempotency-Key`.
+  return [
+    ...ALWAYS,
+    ...(schema?.body ? WITH_BODY : []),
+    ...(schema?.headers ? [422] : []),
+    ...(url.includes(':') ? [404] : []),
+    ...(reads ? [] : [409]),
+  ];
 }
 
 /** Completes the description of a route of the API: its refusals, its id and that it wants credentials. */

@@ -38,9 +38,9 @@ export function requestIds(trustedProxies: readonly string[]): (request: Incomin
   }
   return ({ headers, socket }) => {
     const given = headers['x-request-id'];
+    if (typeof given !== 'string' || !SANE.test(given)) return newRequestId();
     const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
     const isTrusted = address !== '' && trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
-    if (isTrusted && typeof given === 'string' && SANE.test(given)) return given;
-    return newRequestId();
+    return isTrusted ? given : newRequestId();
   };
 }

@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { ConnectionError } from 'fastify';
 import { FieldsealError, Secret } from 'fieldseal';
 import { PROBLEM_TYPE, problem } from './problem.js';
+import { SAFE_HEADERS } from './safe-headers.js';
 import { HTTP_STATUSES } from './statuses.js';
 
 function asProblem(code: string | undefined): FieldsealError {
@@ -37,8 +38,7 @@ export function answerSocketError({ code }: Pick<ConnectionError, 'code'>, socke
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     `Content-Type: ${PROBLEM_TYPE}; charset=utf-8`,
     `Content-Length: ${Buffer.byteLength(body)}`,
-    'Cache-Control: no-store',
-    'X-Content-Type-Options: nosniff',
+    ...Object.entries(SAFE_HEADERS).map(([name, value]) => `${name}: ${value}`),
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);

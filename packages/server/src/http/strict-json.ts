@@ -2,6 +2,8 @@
 import { FieldsealError } from 'fieldseal';
 
 const MAX_DEPTH = 32;
+/** It keeps nothing from one text to the next. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
 /** Strings and what structures a text that is known to be JSON. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]/g;
 
@@ -12,7 +14,7 @@ function refused(sentence: string): FieldsealError {
 /** @throws FieldsealError `ERR_INPUT_INVALID` for bytes that are not UTF-8 */
 export function utf8Text(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch {
     throw refused('The body is not UTF-8.');
   }

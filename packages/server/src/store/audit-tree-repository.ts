@@ -285,11 +285,15 @@ export function auditTreeRepository(db: Kysely<StoreSchema>, place: StorePlace):
     },
 
     async deleteUpTo(id, limit) {
-      const result = await sql`delete from ${logs} where id in (select a.id from ${logs} a
-        join ${leaves} l on l.audit_id = a.id where a.id <= ${id} order by a.id limit ${limit})`.execute(db);
-      await sql`delete from ${table('audit_log_values')} where audit_id <= ${id}
-        and not exists (select 1 from ${logs} a where a.id = audit_id)`.execute(db);
-      return Number(result.numAffectedRows ?? 0);
+      const batch = await rows(
+        sql<{ id: number }>`select a.id from ${logs} a join ${leaves} l on l.audit_id = a.id
+          where a.id <= ${id} order by a.id limit ${limit}`,
+      );
+      const ids = batch.map((row) => row.id);
+      if (ids.length === 0) return 0;
+      await db.deleteFrom('audit_log_values').where('audit_id', 'in', ids).execute();
+      await db.deleteFrom('audit_logs').where('id', 'in', ids).execute();
+      return ids.length;
     },
   };
 }

@@ -22,10 +22,11 @@ export function figureRepository(db: Kysely<StoreSchema>, dialect: Dialect, cloc
       const row = await db
         .selectFrom('api_keys')
         .select([
+          // As `apiKeyState` has it: what is disabled is that, expired or not.
           count(sql`is_active = false`).as('revoked'),
-          count(sql`is_active = true and ${isExpired}`).as('expired'),
-          count(sql`is_active = true and not ${isExpired} and disabled_at is not null`).as('disabled'),
-          count(sql`is_active = true and not ${isExpired} and disabled_at is null`).as('active'),
+          count(sql`is_active = true and disabled_at is not null`).as('disabled'),
+          count(sql`is_active = true and disabled_at is null and ${isExpired}`).as('expired'),
+          count(sql`is_active = true and disabled_at is null and not ${isExpired}`).as('active'),
         ])
         .executeTakeFirstOrThrow();
       return {

@@ -7,7 +7,8 @@ import { noteText } from '../audit/signed-note.js';
 import { assertScope, visibleOwner } from '../auth/principal.js';
 import { type LeafWithRow, nodeKey } from '../store/audit-tree.js';
 import type { Store } from '../store/store.js';
-import type { Actor } from './service.js';
+import { recordView } from './list-audit-logs.js';
+import type { Actor, Service } from './service.js';
 
 /** A leaf with what it is made of. Hashes and salts are hex. */
 export interface LeafView {
@@ -121,13 +122,15 @@ export async function readCheckpoint(store: Store, { principal }: Actor): Promis
 }
 
 /** {@link proveInclusion} for a caller: of its own rows, or of any for an admin. @throws FieldsealError `ERR_FORBIDDEN`, `ERR_NOT_FOUND` */
-export async function readInclusionProof(store: Store, { principal }: Actor, auditId: number): Promise<InclusionProof> {
+export async function readInclusionProof(service: Service, actor: Actor, auditId: number): Promise<InclusionProof> {
+  const { principal } = actor;
   assertScope(principal, 'audit:read');
   const owner = visibleOwner(principal);
-  const proof = await proveInclusion(store, auditId);
+  const proof = await proveInclusion(service.store, auditId);
   if (!proof || (owner !== null && proof.row?.['user_id'] !== owner)) {
     throw new FieldsealError('ERR_NOT_FOUND', 'There is no such audit row, or it is not in a signed tree yet.');
   }
+  if (owner === null) await recordView(service, actor, 'audit_viewed', { id: auditId });
   return proof;
 }
 

@@ -40,7 +40,7 @@ export function visibleFilter(principal: Principal, filter: AuditFilter): AuditF
 }
 
 /** Whoever reads what others did leaves a row; the same again within a minute is counted. */
-async function recordView(
+export async function recordView(
   { repeats }: Service,
   actor: Actor,
   action: 'audit_viewed' | 'audit_searched',

@@ -35,7 +35,7 @@ export async function sealingLag(store: Store): Promise<SealingLag> {
 }
 
 /**
- * Seals once a second until `stop` is aborted. A pass that fails is told, once while the reason stays the same, and tried
+ * Seals once a second until `stop` is aborted, and once more then. A pass that fails is told, once while the reason stays the same, and tried
  * again.
  */
 export async function keepSealing(
@@ -70,4 +70,6 @@ export async function keepSealing(
       else stop.addEventListener('abort', done, { once: true });
     });
   }
+  // What was written since the last pass: at most one batch.
+  await pass();
 }

@@ -95,6 +95,31 @@ describe('the client', () => {
     void (() => client.pages('createKey'));
   });
 
+  it('never quotes its token, and takes no address with more than a place in it', async () => {
+    const failed = await clientOf('http://127.0.0.1:1', { token: 'one\ntwo' }).listKeys().catch(String);
+    expect(failed).toBe('TypeError: token must be printable ASCII without spaces');
+    for (const url of ['http://:pw@h', 'http://u@h', 'http://h/?a', 'http://h/#a', 'ftp://h'])
+      expect(() => clientOf(url)).toThrow(TypeError);
+  });
+
+  it('lets an export take longer than its first byte may, and repeats only what is done once', async () => {
+    const slow = (_request: IncomingMessage, response: ServerResponse) => {
+      response.writeHead(200).write('a');
+      setTimeout(() => response.end('b'), 150);
+    };
+    await withServer([slow], async (url) => {
+      const answer = await clientOf(url, { timeoutMs: 100 }).exportAuditLogs({});
+      expect(await answer.text()).toBe('ab');
+    });
+    await withServer([problem(503, 'ERR_UNAVAILABLE', { 'retry-after': '0' })], async (url, asked) => {
+      const once = { idempotencyKey: 'k' };
+      await expect(clientOf(url).rotate({}, once)).rejects.toMatchObject({ status: 503 });
+      expect(asked).toHaveLength(1);
+      await expect(clientOf(url).createKey({ name: 'a' }, once)).rejects.toMatchObject({ status: 503 });
+      expect(asked).toHaveLength(4);
+    });
+  });
+
   it('needs nothing but itself at run time', async () => {
     await withProject({ sql: null, config: null }, async ({ folder }) => {
       await cp(fileURLToPath(new URL('../../dist/client', import.meta.url)), `${folder}/alone`, { recursive: true });

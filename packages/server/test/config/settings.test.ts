@@ -69,6 +69,14 @@ test('the limit of requests is a whole number, 6000 unless told, and 0 for none'
   }
 });
 
+test('trusted proxies are addresses and networks', () => {
+  const proxies = (text: string) => readSettings({ TRUSTED_PROXIES: text }).trustedProxies;
+  expect(proxies('10.0.0.1, 10.1.0.0/16,2001:db8::/32, ::1')).toHaveLength(4);
+  for (const wrong of ['abc', '10.0.0.0/33', '10.0.0', '1.2.3.4/', '::1/129', '10.0.0.0/8/8', 'fe80::1%eth0']) {
+    expect(refusalOf(() => proxies(wrong)).code).toBe('ERR_CONFIG_INVALID');
+  }
+});
+
 test('origins are named one by one, as browsers write them; none is all of them', () => {
   const origins = (text?: string) => readSettings({ CORS_ORIGINS: text }).corsOrigins;
   expect(origins()).toEqual([]);

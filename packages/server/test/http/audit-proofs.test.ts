@@ -56,6 +56,10 @@ describe.each([
 
       const proof = await proofOf(service, id, token);
       expect(proof.status).toBe(200);
+      // An admin who reads somebody's row this way leaves one as well.
+      await proofOf(service, id, admin);
+      const views = await service.request('GET', `${LOGS}?action=audit_viewed&user_id=admin`, { token: admin });
+      expect(views.body.total).toBe(1);
       expect(proof.body).toMatchObject({
         audit_id: id,
         row: { id: String(id), user_id: ada, action: 'api_key_created' },

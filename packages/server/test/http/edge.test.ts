@@ -161,14 +161,19 @@ describe('every answer', () => {
         await app.call('GET', '/keys'),
         await app.request('GET', '/nothing'),
         await app.request('GET', '/openapi.json'),
+        await app.request('GET', '/healthz?token=abc123secret'),
+        await app.request('GET', '/%zz'),
+        await app.request('GET', `${API_PREFIX}/keys/${'1'.repeat(200)}`),
       ]) {
         expect(answer.headers).toMatchObject({
           'cache-control': 'no-store',
           'x-content-type-options': 'nosniff',
           'strict-transport-security': 'max-age=31536000',
-          'content-security-policy': expect.stringContaining("default-src 'none'"),
+          // Allows nothing, also of what `default-src` does not stand in for.
+          'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
           'referrer-policy': 'no-referrer',
-          'x-frame-options': 'SAMEORIGIN',
+          'x-frame-options': 'DENY',
+          'x-request-id': expect.stringMatching(/^[0-9a-f]{24}$/),
         });
         expect(answer.headers['server'] ?? answer.headers['x-powered-by']).toBeUndefined();
       }
@@ -181,6 +186,7 @@ describe('every answer', () => {
       expect([broken.status, broken.body.code]).toEqual([400, 'ERR_INPUT_INVALID']);
       expect(broken.head).toContain('content-type: application/problem+json');
       expect(broken.head).toContain('cache-control: no-store');
+      expect(broken.head).toContain("content-security-policy: default-src 'none'");
       const large = readRaw(await raw(app, `GET / HTTP/1.1\r\nHost: a\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`));
       expect([large.status, large.body.code]).toEqual([431, 'ERR_HEADERS_TOO_LARGE']);
       const long = readRaw(await raw(app, `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: a\r\n\r\n`));
@@ -225,6 +231,7 @@ describe('every answer', () => {
       const second = readRaw(text.slice(text.lastIndexOf('HTTP/1.1 ')));
       expect([second.status, second.body.code]).toEqual([503, 'ERR_UNAVAILABLE']);
       expect(second.head).toContain('connection: close');
+      expect(second.head).toContain("content-security-policy: default-src 'none'");
     }));
 
   test('names its methods, and OPTIONS and HEAD are as harmless as GET', () =>
@@ -284,6 +291,8 @@ describe('pages of other origins', () => {
       // An answer that refuses can be read as well.
       const refused = await app.call('GET', '/keys', { headers: named });
       expect([refused.status, refused.headers['access-control-allow-origin']]).toEqual([401, 'https://app.example']);
+      const early = await app.call('GET', '/keys?token=abc123secret', { headers: named });
+      expect([early.status, early.headers['access-control-allow-origin']]).toEqual([400, 'https://app.example']);
       for (const origin of ['https://app.example.evil', 'http://app.example', 'null', 'https://sub.app.example']) {
         const other = await app.call('GET', '/keys', { token, headers: { origin } });
         expect([origin, other.headers['access-control-allow-origin']]).toEqual([origin, undefined]);

@@ -87,6 +87,10 @@ describe('/metrics', () => {
       expect(await status('10.0.0.7')).toBe(404);
       expect(await status('127.0.0.1', { 'x-forwarded-for': '127.0.0.1' })).toBe(404);
       expect(await status('127.0.0.1', { forwarded: 'for=127.0.0.1' })).toBe(404);
+      expect(await status('127.0.0.1', { host: '[::1]:8000' })).toBe(200);
+      // A page whose name was made to lead here; a proxy that passes the name on.
+      for (const host of ['rebound.example', 'localhost.example:8000', '127.0.0.1.example'])
+        expect(await status('127.0.0.1', { host })).toBe(404);
     });
     await withApp({ metrics: { enabled: false, token: null } }, async ({ app }) => {
       expect((await app.inject('/metrics')).statusCode).toBe(404);

@@ -130,7 +130,6 @@ async function withStoreApp<T>(
     };
     try {
       options.addRoutes?.(app);
-      await app.ready();
       return await work({ app, service, log, rotations, token, apiKey, call, request, ...database });
     } finally {
       await app.close();

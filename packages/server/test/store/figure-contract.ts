@@ -24,6 +24,8 @@ export function figureContract(name: string, withStore: WithStore): void {
         await store.apiKeys.revoke(revoked?.id as number, { by: '1', reason: null });
         await execute("update {t}api_keys set disabled_at = created_at where prefix = 'h'");
         expect(await store.figures.apiKeyStates()).toEqual({ active: 6, disabled: 1, expired: 1, revoked: 1 });
+        await execute("update {t}api_keys set disabled_at = created_at where prefix = 'a'");
+        expect(await store.figures.apiKeyStates()).toEqual({ active: 6, disabled: 2, expired: 0, revoked: 1 });
         expect([await store.figures.apiKeysExpiring(7), await store.figures.apiKeysExpiring(30)]).toEqual([3, 5]);
       }));
 

@@ -71,7 +71,7 @@ export async function auditProofRoutes(scope: FastifyInstance, { service }: Http
         response: { 200: InclusionProofSchema, ...PROBLEMS },
       },
     },
-    async (request) => readInclusionProof(service.store, actorOf(request), request.params.id),
+    async (request) => readInclusionProof(service, actorOf(request), request.params.id),
   );
   routes.get(
     '/audit-logs/consistency-proof',
