@@ -21,6 +21,14 @@ interface KeysState {
   readonly hasUnchecked: boolean;
 }
 
+/** A question to the database that is under way. */
+interface LookUp {
+  readonly state: KeysState | null;
+  readonly row: Promise<ApiKeyRow | null>;
+  /** Whether a later one was begun, so that this one's answer is not to be remembered. */
+  isOutdated: boolean;
+}
+
 async function readState({ apiKeys }: Store, known: KeysState | null): Promise<KeysState> {
   const revision = await apiKeys.revision();
   return known?.revision === revision ? known : { revision, hasUnchecked: await apiKeys.hasUnchecked() };
@@ -35,6 +43,7 @@ export class ApiKeyVerification {
   readonly #watch: RevisionWatch<KeysState>;
   readonly #uses: ApiKeyUses;
   readonly #tampered = new Map<number, number>();
+  readonly #lookUps = new Map<string, LookUp>();
   /** How far the database's clock is ahead of our monotonic one: no less than it was when it was read. */
   #aheadMs = 0;
   #clockRead: Promise<void> | null = null;
@@ -86,7 +95,8 @@ export class ApiKeyVerification {
     if (remembered && askedMs - remembered.askedMs < MAX_AGE_MS) return remembered;
     // What is read now may be newer, and what is remembered fresh again once a poll is answered that began before.
     this.#cache.delete(hash);
-    const row = await this.#lookUp(presented.prefixes, key);
+    const lookUp = this.#lookUpOnce(before, hash, presented.prefixes, key);
+    const row = await lookUp.row;
     if (!row) return null;
     if (!this.#seal.isIntact(row)) {
       await this.#tellOfTampering(row);
@@ -94,7 +104,7 @@ export class ApiKeyVerification {
     }
     const known = knownApiKey(row, askedMs);
     // What was read before a change must not outlive it: only if nothing has changed since before the read.
-    if (before && this.#watch.fresh === before) this.#cache.set(before, hash, known);
+    if (before && this.#watch.fresh === before && !lookUp.isOutdated) this.#cache.set(before, hash, known);
     return known;
   }
 
@@ -115,6 +125,20 @@ export class ApiKeyVerification {
   async #readClock(): Promise<void> {
     const beganMs = this.#clock.monotonicMs();
     this.#aheadMs = Date.parse(await this.#store.audit.now()) - beganMs;
+  }
+
+  /** Shared by all who ask for a key under one state that still holds: what was read under it is as good as what is remembered. */
+  #lookUpOnce(state: KeysState | null, hash: string, prefixes: readonly string[], key: string): LookUp {
+    const underWay = this.#lookUps.get(hash);
+    if (state && underWay?.state === state) return underWay;
+    // Its answer may be older than the one to come.
+    if (underWay) underWay.isOutdated = true;
+    const row = this.#lookUp(prefixes, key).finally(() => {
+      if (this.#lookUps.get(hash) === lookUp) this.#lookUps.delete(hash);
+    });
+    const lookUp: LookUp = { state, row, isOutdated: false };
+    this.#lookUps.set(hash, lookUp);
+    return lookUp;
   }
 
   async #lookUp(prefixes: readonly string[], key: string): Promise<ApiKeyRow | null> {

@@ -278,6 +278,52 @@ describe.each([
       await service.verification.stop();
     }));
 
+  it('verifications of one key at once ask the database once', () =>
+    onPlace(async ({ open }) => {
+      const asked: string[] = [];
+      const service = await open({ wrap: (store) => observed(store, asked) });
+      const { key } = await issueKey(service);
+      await service.verification.start();
+      const codes = await Promise.all(Array.from({ length: 32 }, () => code(service, key)));
+      expect(new Set(codes)).toEqual(new Set(['VALID']));
+      expect(asked.filter((name) => name === 'findByPrefix')).toHaveLength(1);
+      await service.verification.stop();
+    }));
+
+  it('an answer that was read before a revocation is not remembered once a later one was asked for', () =>
+    onPlace(async ({ open }) => {
+      let onRow = async () => {};
+      const { store, seal } = await open({
+        wrap: (opened) => observed(opened, [], async (name) => (name === 'findByPrefix' ? onRow() : undefined)),
+      });
+      let nowMs = 0;
+      const clock = { monotonicMs: () => nowMs, wallMs: () => nowMs };
+      const service = { ...(await open()), verification: new ApiKeyVerification(store, seal, 10, clock) };
+      const { key, row } = await issueKey(service);
+      await service.verification.start();
+      let release = () => {};
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const read = new Promise<void>((resolve) => {
+        onRow = () => {
+          onRow = async () => {};
+          resolve();
+          return released;
+        };
+      });
+      const early = code(service, key);
+      await read;
+      nowMs = 1500; // Nothing is fresh.
+      await service.store.apiKeys.revoke(row.id, { by: '1', reason: null });
+      expect(await code(service, key)).toBe('REVOKED');
+      nowMs = 900; // As if a poll of before were answered.
+      release();
+      expect(await early).toBe('VALID');
+      expect(await code(service, key)).toBe('REVOKED');
+      await service.verification.stop();
+    }));
+
   it('a key that somebody revokes by hand, without a revision, is noticed within ten seconds', () =>
     onPlace(async (place) => {
       const { store, seal } = await place.open();
