@@ -46,15 +46,22 @@ export async function load(
   keys: readonly string[],
   seconds: number,
 ): Promise<Measured> {
+  const requests = keys.map((key) => ({
+    method: 'POST' as const,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ key, scopes: ['read:projects'] }),
+  }));
+  let clients = 0;
   const result = await autocannon({
     url: `${url}/api/encryption/keys/verify`,
     connections: CONNECTIONS,
     duration: seconds,
-    requests: keys.map((key) => ({
-      method: 'POST' as const,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ key, scopes: ['read:projects'] }),
-    })),
+    requests,
+    // Each connection begins at another key: in step, they would all ask for the same one, and share its answer.
+    setupClient: (client) => {
+      const first = (clients++ * 7) % requests.length;
+      client.setRequests([...requests.slice(first), ...requests.slice(0, first)]);
+    },
   });
   if (result.non2xx > 0 || result.errors > 0) {
     throw new Error(`${result.non2xx} answers were no 200, ${result.errors} requests failed`);
