@@ -1,9 +1,8 @@
 /** The runs as people read them: docs/benchmarks.md, its plot, and the tables on the terminal. */
 import { VERBS } from './contestant.ts';
-import { httpSection } from './http/section.ts';
 import { barChart } from './plot.ts';
 import { fieldGroup, majorOf, NPM_FERNET, OURS, PAGE, PARALLEL, PARTS, type Run, sizeText } from './run.ts';
-import { sweepSection } from './sweep/section.ts';
+import { sectionOf } from './section.ts';
 import { type Judgement, judge, limitText, quantity, TARGETS } from './targets.ts';
 
 /** When and where. */
@@ -155,7 +154,7 @@ Values of 100 characters. Cold starts are on the clock, in a process of their ow
 
 ${groupTable(runs, PARTS, 'µs', microseconds)}
 
-${sweepSection()}${httpSection()}## What is measured, and what is not
+${sectionOf('sweep')}${sectionOf('http')}## What is measured, and what is not
 
 - All contestants of a table take turns, 150 ms at a time, in one process; Python and C in their own, beside it. The
   first round is thrown away. Where a machine slows down, it slows all of them.

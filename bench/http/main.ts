@@ -18,9 +18,9 @@ import { jwtSettings, signJwt } from '../../packages/server/dist/usecases/princi
 import { openService } from '../../packages/server/dist/usecases/service.js';
 import startPostgres from '../../packages/server/test/postgres-global-setup.ts';
 import { describeMachine } from '../machine.ts';
+import { writeSection } from '../section.ts';
 import { measureAudit } from './audit.ts';
 import { load, type Measured, type Server, start } from './load.ts';
-import { writeHttpSection } from './section.ts';
 
 const HELP = `npm run bench:http -- [options]
   --seconds N    of each turn of each server or writer (5)
@@ -191,5 +191,5 @@ else {
   console.log(`${cpus()[0]?.model} × ${cpus().length}, Node ${process.version}; ${TURNS} turns of ${SECONDS} s`);
   // Each part of the service that is measured gives a table of its own.
   const tables = [await benchVerify(), await benchAudit()];
-  if (options.write) writeHttpSection(section(tables));
+  if (options.write) writeSection('http', section(tables));
 }

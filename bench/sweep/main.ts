@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../machine.ts';
+import { writeSection } from '../section.ts';
 import { Ours, type Sweep } from './ours.ts';
 import { PostgresBench } from './postgres.ts';
-import { writeSweepSection } from './section.ts';
 import { SqliteBench } from './sqlite.ts';
 
 const HELP = `npm run bench:sweep -- [options]
@@ -193,6 +193,6 @@ else {
   else {
     if (options.only !== 'sqlite') await benchPostgres();
     if (options.only !== 'postgres') await benchSqlite();
-    if (options.write) writeSweepSection(section());
+    if (options.write) writeSection('sweep', section());
   }
 }

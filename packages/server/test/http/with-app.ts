@@ -51,6 +51,8 @@ export interface AppUnderTest {
   token(subject: string, caller?: Caller): Promise<string>;
   /** An API key of `subject`, made by an admin. */
   apiKey(subject: string, scopes: readonly string[]): Promise<string>;
+  /** A new key of the token's subject, as it is answered; `more` goes into the request. */
+  makeKey(token: string, more?: object): Promise<{ readonly id: number; readonly key: string }>;
   /** A request; `path` without the API's prefix. */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** The same with the whole path. */
@@ -128,9 +130,11 @@ async function withStoreApp<T>(
       const made = await call('POST', '/keys', { token: admin, body: { name: 'k', scopes } });
       return made.body.key;
     };
+    const makeKey: AppUnderTest['makeKey'] = async (bearer, more = {}) =>
+      (await call('POST', '/keys', { token: bearer, body: { name: 'k', ...more } })).body;
     try {
       options.addRoutes?.(app);
-      return await work({ app, service, log, rotations, token, apiKey, call, request, ...database });
+      return await work({ app, service, log, rotations, token, apiKey, makeKey, call, request, ...database });
     } finally {
       await app.close();
     }

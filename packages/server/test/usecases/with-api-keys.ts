@@ -1,12 +1,11 @@
 /** A service over a database of the test's own, as two processes have it, for tests of API keys. */
-import Database from 'better-sqlite3';
 import { Fernet, takeEnvironmentKeys } from 'fieldseal';
 import type { Principal } from '../../src/auth/principal.js';
 import { openStore } from '../../src/store/open-store.js';
 import type { Store } from '../../src/store/store.js';
 import { type Actor, OPERATOR_ACTOR, openService, type Service } from '../../src/usecases/service.js';
 import { withPostgresSchema } from '../postgres.js';
-import { withSqliteFile } from '../store/sqlite-file.js';
+import { executeOn, withSqliteFile } from '../store/sqlite-file.js';
 
 export interface ApiKeysUnderTest {
   readonly service: Service;
@@ -38,18 +37,11 @@ async function withServices(
 
 const onSqlite = (work: Work): Promise<void> =>
   withSqliteFile((file) => {
-    const execute = async (sql: string) => {
-      const database = new Database(file);
-      try {
-        const statement = database.prepare<[], Record<string, unknown>>(sql.replaceAll('{t}', ''));
-        if (statement.reader) return statement.all();
-        statement.run();
-        return [];
-      } finally {
-        database.close();
-      }
-    };
-    return withServices(() => openStore({ dialect: 'sqlite', file }), execute, work);
+    return withServices(
+      () => openStore({ dialect: 'sqlite', file }),
+      (sql) => executeOn(file, sql),
+      work,
+    );
   });
 
 const onPostgres = (work: Work): Promise<void> =>

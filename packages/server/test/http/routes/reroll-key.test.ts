@@ -4,12 +4,9 @@ import { refusalOf, refusesAsEveryRoute } from '../every-route.ts';
 import { freshSubject, onBothDatabases } from '../with-app.ts';
 
 onBothDatabases((app) => {
-  const makeKey = async (token: string, more: object = {}) =>
-    (await app().call('POST', '/keys', { token, body: { name: 'k', ...more } })).body as { id: number; key: string };
-
   test('201 with the new key, 200 for a retry, 422 for another request under its name, 409 the second time', async () => {
     const token = await app().token(freshSubject());
-    const { id, key } = await makeKey(token);
+    const { id, key } = await app().makeKey(token);
     const reroll = (name: string, body: object) =>
       app().call('POST', `/keys/${id}/reroll`, { token, body, headers: { 'idempotency-key': name } });
     const made = await reroll('a', { grace_seconds: 60 });
@@ -23,7 +20,7 @@ onBothDatabases((app) => {
   });
 
   test('404 for another’s key, as for none', async () => {
-    const { id } = await makeKey(await app().token(freshSubject()));
+    const { id } = await app().makeKey(await app().token(freshSubject()));
     const token = await app().token(freshSubject());
     for (const other of [id, 999_999])
       expect(refusalOf(await app().call('POST', `/keys/${other}/reroll`, { token, body: {} }))).toBe(

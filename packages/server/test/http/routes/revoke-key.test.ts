@@ -4,13 +4,10 @@ import { refusalOf, refusesAsEveryRoute } from '../every-route.ts';
 import { freshSubject, onBothDatabases } from '../with-app.ts';
 
 onBothDatabases((app) => {
-  const makeKey = async (token: string) =>
-    (await app().call('POST', '/keys', { token, body: { name: 'k' } })).body as { id: number; key: string };
-
   test('200 the first time, with and without a body, and 409 the second', async () => {
     const token = await app().token(freshSubject());
     for (const body of [{ reason: 'lost' }, {}, undefined]) {
-      const { id } = await makeKey(token);
+      const { id } = await app().makeKey(token);
       const { status, body: answer } = await app().call('DELETE', `/keys/${id}`, { token, body });
       expect([status, answer]).toEqual([
         200,
@@ -21,7 +18,7 @@ onBothDatabases((app) => {
   });
 
   test('404 for another’s key, byte for byte as for none', async () => {
-    const { id } = await makeKey(await app().token(freshSubject()));
+    const { id } = await app().makeKey(await app().token(freshSubject()));
     const token = await app().token(freshSubject());
     const [others, absent] = [
       await app().call('DELETE', `/keys/${id}`, { token }),

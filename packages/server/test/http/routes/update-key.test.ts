@@ -4,12 +4,9 @@ import { refusalOf, refusesAsEveryRoute } from '../every-route.ts';
 import { freshSubject, onBothDatabases } from '../with-app.ts';
 
 onBothDatabases((app) => {
-  const makeKey = async (token: string, more: object = {}) =>
-    (await app().call('POST', '/keys', { token, body: { name: 'k', ...more } })).body as { id: number; key: string };
-
   test('200 with the key as it is now; 409 for a revoked one, and for one that was altered in the database', async () => {
     const token = await app().token(freshSubject());
-    const { id } = await makeKey(token);
+    const { id } = await app().makeKey(token);
     const changed = await app().call('PATCH', `/keys/${id}`, { token, body: { name: 'new', quota: 7 } });
     expect([changed.status, changed.body.name, changed.body.quota]).toEqual([200, 'new', 7]);
     await app().sql(`UPDATE {t}api_keys SET quota = 700 WHERE id = ${id}`);
@@ -20,7 +17,7 @@ onBothDatabases((app) => {
   });
 
   test('404 for another’s key, as for none', async () => {
-    const { id } = await makeKey(await app().token(freshSubject()));
+    const { id } = await app().makeKey(await app().token(freshSubject()));
     const token = await app().token(freshSubject());
     for (const other of [id, 999_999])
       expect(refusalOf(await app().call('PATCH', `/keys/${other}`, { token, body: { name: 'n' } }))).toBe(
