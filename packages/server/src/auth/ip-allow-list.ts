@@ -1,4 +1,4 @@
-/** The addresses and networks that an API key may be used from. */
+/** Lists of addresses and networks: where an API key may be used from, which proxies are trusted. */
 import { BlockList, isIP } from 'node:net';
 
 /** The text of an address without what says nothing of the host: a zone, and the IPv6 form of an IPv4 address. */

@@ -1,7 +1,7 @@
 /** The id of a request: our own, random, so that none tells how many there were; or that of a proxy which is trusted. */
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIPv6 } from 'node:net';
 import { Secret } from 'fieldseal';
+import { IpAllowList } from '../usecases/principals.js';
 
 /** Long enough to be one of its kind; without characters that an API key or a line of a log would need. */
 const SANE = /^[A-Za-z0-9.-]{8,64}$/;
@@ -26,21 +26,12 @@ export function newRequestId(): string {
   return drawn.slice(start, next);
 }
 
-/**
- * @param trustedProxies addresses or networks, whose `X-Request-Id` is taken over */
+/** @param trustedProxies addresses or networks, whose `X-Request-Id` is taken over; every other request gets a new one */
 export function requestIds(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
-  const trusted = new BlockList();
-  for (const proxy of trustedProxies) {
-    const [address = '', bits] = proxy.split('/');
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-    if (bits === undefined) trusted.addAddress(address, family);
-    else trusted.addSubnet(address, Number(bits), family);
-  }
+  const trusted = new IpAllowList(trustedProxies);
   return ({ headers, socket }) => {
     const given = headers['x-request-id'];
     if (typeof given !== 'string' || !SANE.test(given)) return newRequestId();
-    const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
-    const isTrusted = address !== '' && trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
-    return isTrusted ? given : newRequestId();
+    return trusted.permits(socket.remoteAddress ?? null) ? given : newRequestId();
   };
 }
