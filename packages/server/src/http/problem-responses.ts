@@ -31,9 +31,6 @@ export function problemResponses(...statuses: number[]) {
   );
 }
 
-/** Ways to write "any refusal": they become those that such an operation can have. */
-const RANGES = ['4xx', '5xx'];
-
 function statusesOf({ method, url, schema }: RouteOptions): number[] {
   const reads = [method].flat().every((name) => name === 'GET' || name === 'HEAD');
   // The one header that requests are checked for is `Idempotency-Key`.
@@ -49,8 +46,7 @@ function statusesOf({ method, url, schema }: RouteOptions): number[] {
 /** Completes the description of a route of the API: its refusals, its id and that it wants credentials. */
 export function describeRefusals(route: RouteOptions): void {
   const schema = route.schema ?? {};
-  const given = { ...(schema.response as Record<string, unknown> | undefined) };
-  for (const range of RANGES) delete given[range];
+  const given = schema.response as Record<string, unknown> | undefined;
   const operation = { operationId: operationId(route), security: [{ bearer: [] }] };
   route.schema = { ...operation, ...schema, response: { ...problemResponses(...statusesOf(route)), ...given } };
 }

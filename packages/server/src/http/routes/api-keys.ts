@@ -26,7 +26,6 @@ import {
   revokedBody,
 } from '../contract.js';
 import { nextPage } from '../next-page.js';
-import { ProblemSchema } from '../problem.js';
 
 const MAX_TIME_CHARS = 40;
 const Time = Type.String({ minLength: 1, maxLength: MAX_TIME_CHARS, description: 'RFC 3339' });
@@ -65,8 +64,6 @@ const IdempotencySchema = Type.Object({
 /** The header of an answer that repeats an earlier one. */
 const REPLAYED = 'idempotency-replayed';
 
-const PROBLEMS = { '4xx': ProblemSchema, '5xx': ProblemSchema };
-
 export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDependencies): Promise<void> {
   const app = scope.withTypeProvider<TypeBoxTypeProvider>();
 
@@ -77,7 +74,7 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
         summary: 'Issue an API key. The answer is the one time that it is shown.',
         headers: IdempotencySchema,
         body: NewApiKeySchema,
-        response: { 200: ReplayedApiKeySchema, 201: CreatedApiKeySchema, ...PROBLEMS },
+        response: { 200: ReplayedApiKeySchema, 201: CreatedApiKeySchema },
       },
     },
     async (request, reply) => {
@@ -101,7 +98,7 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
       schema: {
         summary: 'List API keys, newest first: your own, or everybody’s for an admin. The next page is in `Link`.',
         querystring: KeyPageSchema,
-        response: { 200: Type.Array(ApiKeySchema), ...PROBLEMS },
+        response: { 200: Type.Array(ApiKeySchema) },
       },
     },
     async (request, reply) => {
@@ -126,7 +123,7 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
       schema: {
         summary: 'One API key with its limits, its metadata and what became of it.',
         params: IdSchema,
-        response: { 200: ApiKeyDetailsSchema, ...PROBLEMS },
+        response: { 200: ApiKeyDetailsSchema },
       },
     },
     async (request) => apiKeyDetailsBody(await getApiKey(service, request.params.id, actorOf(request))),
@@ -139,7 +136,7 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
         summary: 'Change the name, the limits or the metadata of an API key; null takes a limit off.',
         params: IdSchema,
         body: ApiKeyChangeSchema,
-        response: { 200: ApiKeyDetailsSchema, ...PROBLEMS },
+        response: { 200: ApiKeyDetailsSchema },
       },
     },
     async (request) =>
@@ -155,7 +152,7 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
         headers: IdempotencySchema,
         params: IdSchema,
         body: RerollSchema,
-        response: { 200: ReplayedRerollSchema, 201: RerolledApiKeySchema, ...PROBLEMS },
+        response: { 200: ReplayedRerollSchema, 201: RerolledApiKeySchema },
       },
     },
     async (request, reply) => {
@@ -179,7 +176,7 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
           summary,
           params: IdSchema,
           body: NothingSchema,
-          response: { 200: ApiKeyDetailsSchema, ...PROBLEMS },
+          response: { 200: ApiKeyDetailsSchema },
         },
       },
       async (request) => apiKeyDetailsBody(await use(service, request.params.id, actorOf(request))),
@@ -195,7 +192,7 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
         summary: 'Revoke an API key.',
         params: IdSchema,
         body: RevocationSchema,
-        response: { 200: RevokedSchema, ...PROBLEMS },
+        response: { 200: RevokedSchema },
       },
     },
     async (request) => revokedBody(await revokeApiKey(service, request.params.id, request.body, actorOf(request))),

@@ -8,7 +8,6 @@ import { type AuditFilter, getAuditLog, listAuditLogs, searchAuditLogs } from '.
 import { actorOf, type HttpDependencies } from '../app.js';
 import { AuditLogDetailsSchema, AuditLogsSchema, auditLogBody, auditLogDetailsBody } from '../contract.js';
 import { nextPage } from '../next-page.js';
-import { ProblemSchema } from '../problem.js';
 import { IdSchema } from './api-keys.js';
 
 const Word = Type.String({ minLength: 1, maxLength: 255, pattern: '^[!-~ ]*$' });
@@ -56,7 +55,6 @@ export const SearchSchema = Type.Object(
 );
 
 const CONTENT_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv; charset=utf-8; header=present' } as const;
-const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
 
 function filterOf(query: Omit<Static<typeof ListSchema>, 'limit' | 'before'>): AuditFilter {
   const { action, user_id, resource_type, resource_id, status, ip, from, until } = query;
@@ -81,7 +79,7 @@ export async function auditLogRoutes(scope: FastifyInstance, { service }: HttpDe
       schema: {
         summary: 'List audit rows, newest first: your own, or everybody’s for an admin. The next page is in `Link`.',
         querystring: ListSchema,
-        response: { 200: AuditLogsSchema, ...problems },
+        response: { 200: AuditLogsSchema },
       },
     },
     async (request, reply) => {
@@ -107,7 +105,6 @@ export async function auditLogRoutes(scope: FastifyInstance, { service }: HttpDe
             description: 'A line a row',
             content: { 'application/x-ndjson': { schema: Type.String() }, 'text/csv': { schema: Type.String() } },
           },
-          ...problems,
         },
       },
     },
@@ -127,7 +124,7 @@ export async function auditLogRoutes(scope: FastifyInstance, { service }: HttpDe
       schema: {
         summary: 'One audit row with its details: your own, or anybody’s for an admin.',
         params: IdSchema,
-        response: { 200: AuditLogDetailsSchema, ...problems },
+        response: { 200: AuditLogDetailsSchema },
       },
     },
     async (request) => auditLogDetailsBody(await getAuditLog(service, actorOf(request), request.params.id)),
@@ -139,7 +136,7 @@ export async function auditLogRoutes(scope: FastifyInstance, { service }: HttpDe
       schema: {
         summary: 'Search audit rows by a sensitive value, of which only a keyed hash is kept.',
         body: SearchSchema,
-        response: { 200: AuditLogsSchema, ...problems },
+        response: { 200: AuditLogsSchema },
       },
     },
     async (request) => {

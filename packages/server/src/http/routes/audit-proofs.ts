@@ -4,7 +4,6 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { readCheckpoint, readConsistencyProof, readInclusionProof } from '../../usecases/audit-leaves.js';
 import { actorOf, type HttpDependencies } from '../app.js';
-import { ProblemSchema } from '../problem.js';
 
 const TreeSize = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 const Hash = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 in hex.' });
@@ -44,7 +43,6 @@ export const ConsistencyProofSchema = Type.Object(
   { title: 'ConsistencyProof' },
 );
 export const TreeSizesSchema = Type.Object({ from: TreeSize, to: TreeSize }, { additionalProperties: false });
-const PROBLEMS = { '4xx': ProblemSchema, '5xx': ProblemSchema };
 
 export async function auditProofRoutes(scope: FastifyInstance, { service }: HttpDependencies): Promise<void> {
   const routes = scope.withTypeProvider<TypeBoxTypeProvider>();
@@ -54,7 +52,7 @@ export async function auditProofRoutes(scope: FastifyInstance, { service }: Http
       schema: {
         summary: 'The newest signed checkpoint of the audit log, a C2SP signed note.',
         produces: ['text/plain'],
-        response: { 200: Type.String(), ...PROBLEMS },
+        response: { 200: Type.String() },
       },
     },
     async (request, reply) => {
@@ -68,7 +66,7 @@ export async function auditProofRoutes(scope: FastifyInstance, { service }: Http
       schema: {
         summary: 'The proof that an audit row is in the signed tree: your own, or anybody’s for an admin.',
         params: Type.Object({ id: TreeSize }),
-        response: { 200: InclusionProofSchema, ...PROBLEMS },
+        response: { 200: InclusionProofSchema },
       },
     },
     async (request) => readInclusionProof(service, actorOf(request), request.params.id),
@@ -79,7 +77,7 @@ export async function auditProofRoutes(scope: FastifyInstance, { service }: Http
       schema: {
         summary: 'The proof that the tree of `from` leaves is how the tree of `to` leaves began.',
         querystring: TreeSizesSchema,
-        response: { 200: ConsistencyProofSchema, ...PROBLEMS },
+        response: { 200: ConsistencyProofSchema },
       },
     },
     async (request) => readConsistencyProof(service.store, actorOf(request), request.query.from, request.query.to),

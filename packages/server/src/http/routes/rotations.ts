@@ -23,7 +23,6 @@ import {
   StartedRotationSchema,
 } from '../contract.js';
 import { nextPage } from '../next-page.js';
-import { ProblemSchema } from '../problem.js';
 import { IdSchema } from './api-keys.js';
 
 export const PageSchema = Type.Object(
@@ -40,7 +39,6 @@ export const PageSchema = Type.Object(
   { additionalProperties: false },
 );
 const NothingSchema = Type.Object({}, { additionalProperties: false });
-const PROBLEMS = { '4xx': ProblemSchema, '5xx': ProblemSchema };
 
 export async function rotationRoutes(scope: FastifyInstance, deps: HttpDependencies): Promise<void> {
   const { service, driver, rotationKeys, onRotation } = deps;
@@ -53,7 +51,7 @@ export async function rotationRoutes(scope: FastifyInstance, deps: HttpDependenc
       schema: {
         summary: 'Start a rotation to a new random key (admins, or the scope rotation:write).',
         body: NewRotationSchema,
-        response: { 202: StartedRotationSchema, '4xx': ProblemSchema, '5xx': ProblemSchema },
+        response: { 202: StartedRotationSchema },
       },
     },
     async (request, reply) => {
@@ -69,7 +67,7 @@ export async function rotationRoutes(scope: FastifyInstance, deps: HttpDependenc
       schema: {
         summary: 'How far a rotation is (admins, or the scope rotation:write).',
         params: IdSchema,
-        response: { 200: RotationSchema, '4xx': ProblemSchema, '5xx': ProblemSchema },
+        response: { 200: RotationSchema },
       },
     },
     async (request) => rotationBody(await getRotation(service, request.params.id, actorOf(request), driver)),
@@ -81,7 +79,7 @@ export async function rotationRoutes(scope: FastifyInstance, deps: HttpDependenc
       schema: {
         summary: 'List rotations, newest first (admins, or the scope rotation:write). The next page is in `Link`.',
         querystring: PageSchema,
-        response: { 200: Type.Array(ListedRotationSchema), ...PROBLEMS },
+        response: { 200: Type.Array(ListedRotationSchema) },
       },
     },
     async (request, reply) => {
@@ -100,7 +98,7 @@ export async function rotationRoutes(scope: FastifyInstance, deps: HttpDependenc
       schema: {
         summary: 'One rotation with its report (admins, or the scope rotation:write).',
         params: IdSchema,
-        response: { 200: RotationDetailsSchema, ...PROBLEMS },
+        response: { 200: RotationDetailsSchema },
       },
     },
     async (request) => rotationDetailsBody(await getRotation(service, request.params.id, actorOf(request), driver)),
@@ -115,7 +113,7 @@ export async function rotationRoutes(scope: FastifyInstance, deps: HttpDependenc
           summary: `${summary} (admins, or the scope rotation:write).`,
           params: IdSchema,
           body: NothingSchema,
-          response: { 200: ListedRotationSchema, ...PROBLEMS },
+          response: { 200: ListedRotationSchema },
         },
       },
       async (request) => {
@@ -136,7 +134,7 @@ export async function rotationRoutes(scope: FastifyInstance, deps: HttpDependenc
         summary: 'End a rotation that no process drives as failed (admins, or the scope rotation:write).',
         params: IdSchema,
         body: FailureSchema,
-        response: { 200: ListedRotationSchema, ...PROBLEMS },
+        response: { 200: ListedRotationSchema },
       },
     },
     async (request) =>

@@ -4,7 +4,6 @@ import type { FastifyInstance } from 'fastify';
 import { type RateLimitState, VerificationSchema, verifyApiKey } from '../../usecases/verify-api-key.js';
 import { actorOf, type HttpDependencies } from '../app.js';
 import { VerdictSchema, verdictBody } from '../contract.js';
-import { ProblemSchema } from '../problem.js';
 
 /** The fields of draft-ietf-httpapi-ratelimit-headers-10, as structured fields. */
 function rateLimitHeaders({ limit, windowSeconds, remaining, resetSeconds }: RateLimitState): Record<string, string> {
@@ -23,7 +22,7 @@ export async function verificationRoutes(scope: FastifyInstance, { service }: Ht
       schema: {
         summary: 'Whether an API key is valid, whose it is and what it may do. Counts as a use of it.',
         body: VerificationSchema,
-        response: { 200: VerdictSchema, '4xx': ProblemSchema, '5xx': ProblemSchema },
+        response: { 200: VerdictSchema },
       },
     },
     async (request, reply) => {
