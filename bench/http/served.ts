@@ -3,7 +3,7 @@ import { takeEnvironmentKeys } from 'fieldseal';
 import { readSettings } from '../../packages/server/dist/config/settings.js';
 import { serve } from '../../packages/server/dist/serve.js';
 import { parseDatabaseUrl } from '../../packages/server/dist/store/database-url.js';
-import { createLog } from '../../packages/server/dist/telemetry/log.js';
+import { createLog, gatherLines } from '../../packages/server/dist/telemetry/log.js';
 import { jwtSettings } from '../../packages/server/dist/usecases/principals.js';
 
 const { url, schema, key, jwtSecret, cachedApiKeys, folder } = JSON.parse(process.argv[2] ?? '{}');
@@ -24,7 +24,10 @@ await serve({
   stop: stop.signal,
   ...(cachedApiKeys !== null && { cachedApiKeys }),
   // As the command does it; whoever starts this process sends its output nowhere.
-  log: createLog('info', (line) => void process.stdout.write(line)),
+  log: createLog(
+    'info',
+    gatherLines((lines) => void process.stdout.write(lines)),
+  ),
   onListening: (address) => void process.send?.(address),
   onAdvice: () => {},
   auditSigner: null,

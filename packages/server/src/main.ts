@@ -113,7 +113,7 @@ export async function runCommand(host: CommandHost): Promise<number> {
     serve: async (config, output) => {
       // Only this command needs the HTTP stack; loading it takes others a noticeable while.
       const { serve } = await import('./serve.js');
-      const { createLog } = await import('./telemetry/log.js');
+      const { createLog, gatherLines } = await import('./telemetry/log.js');
       const settings = readSettings(env);
       const options = {
         version: version(),
@@ -122,7 +122,10 @@ export async function runCommand(host: CommandHost): Promise<number> {
         auditSigner: takeAuditSigner(env),
         folder: process.cwd(),
         configFile: config,
-        log: createLog(settings.logLevel, (line) => void process.stdout.write(line)),
+        log: createLog(
+          settings.logLevel,
+          gatherLines((lines) => void process.stdout.write(lines)),
+        ),
       };
       return serve({ ...dependencies({ config, notify: () => {} }), ...options, ...output });
     },

@@ -5,6 +5,10 @@ import { hash } from 'node:crypto';
 export const HMAC_BLOCK_BYTES = 64;
 export const HMAC_BYTES = 32;
 const ZEROS = Buffer.alloc(HMAC_BLOCK_BYTES);
+/** Longer messages get memory of their own. */
+const SHORT_BYTES = 1024;
+/** Where short messages are hashed, since new memory costs more than the hash. Of this thread alone, and erased after each. */
+const scratch = Buffer.allocUnsafeSlow(HMAC_BLOCK_BYTES + SHORT_BYTES);
 
 /**
  * An HMAC whose key is padded once. Two `crypto.hash` calls cost less than half of one `createHmac`, and a latin1
@@ -48,11 +52,12 @@ export class HmacSha256 {
   /** The HMAC of one message, 32 bytes. It works on a copy of the message, which it erases. */
   of(message: Uint8Array): Buffer {
     const end = HMAC_BLOCK_BYTES + message.length;
-    const buffer = Buffer.allocUnsafeSlow(end);
+    const buffer = message.length <= SHORT_BYTES ? scratch : Buffer.allocUnsafeSlow(end);
     buffer.set(message, HMAC_BLOCK_BYTES);
     const mac = Buffer.allocUnsafe(HMAC_BYTES);
+    // Nothing that is called here can come back to this method, so that the scratch memory has one user at a time.
     this.writeTo(buffer, end, mac, 0);
-    buffer.fill(0);
+    buffer.fill(0, 0, end);
     return mac;
   }
 }

@@ -8,7 +8,7 @@
 export function lengthPrefixed(...parts: readonly (string | Uint8Array)[]): Buffer {
   let length = 4;
   for (const part of parts) length += 4 + (typeof part === 'string' ? Buffer.byteLength(part) : part.length);
-  const out = Buffer.alloc(length);
+  const out = Buffer.allocUnsafe(length);
   let offset = out.writeUInt32BE(parts.length, 0);
   for (const part of parts) {
     const start = offset + 4;

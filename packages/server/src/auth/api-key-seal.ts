@@ -1,6 +1,7 @@
 /** What is stored of an API key in the place of the key: its hash, and a MAC over what it may do. */
+import { timingSafeEqual } from 'node:crypto';
 import { KeyedHash, type KeyringSnapshot, type Secret } from 'fieldseal';
-import type { ApiKeyLimits, ApiKeyRow } from '../store/store.js';
+import type { ApiKeyLimits, ApiKeyRow, CheckedApiKeyRow } from '../store/store.js';
 
 /**
  * What the row's MAC covers: a database writer cannot give a key to another owner, widen its scopes, prolong it or take a
@@ -43,10 +44,11 @@ export class ApiKeySeal {
     return this.#token.hash(token);
   }
 
-  /** Constant time, and the same work for a row that has no hash or (null) is not there. */
-  isKey(row: Pick<ApiKeyRow, 'keyHash'> | null, key: string): boolean {
-    const stored = row?.keyHash ?? null;
-    return this.#hash.matches(stored ?? NO_HASH, key) && stored !== null;
+  /** Whether it is the row of the key that {@link hashKey} made `hash` of. Constant time, also for a row without a hash, or none. */
+  hasHash(row: Pick<ApiKeyRow, 'keyHash'> | undefined, hash: string): boolean {
+    const stored = Buffer.from(row?.keyHash ?? NO_HASH);
+    const presented = Buffer.from(hash);
+    return stored.length === presented.length && timingSafeEqual(stored, presented) && row?.keyHash != null;
   }
 
   macRow(fields: SealedFields, keyHash: string): string {
@@ -54,7 +56,7 @@ export class ApiKeySeal {
   }
 
   /** Whether owner, scopes, expiry and limits are those that the key was issued with. Constant time. */
-  isIntact(row: ApiKeyRow): boolean {
+  isIntact(row: CheckedApiKeyRow): boolean {
     if (row.keyHash === null || row.rowMac === null) return false;
     return this.#rowHash(row).matches(row.rowMac, ...rowParts(row, row.keyHash));
   }

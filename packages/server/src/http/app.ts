@@ -28,6 +28,7 @@ import { auditProofRoutes } from './routes/audit-proofs.js';
 import { rotationRoutes } from './routes/rotations.js';
 import { verificationRoutes } from './routes/verifications.js';
 import { SAFE_HEADERS } from './safe-headers.js';
+import { sendTogether } from './send-together.js';
 import { answerSocketError } from './socket-errors.js';
 import { HTTP_STATUSES } from './statuses.js';
 import { strictJsonError, utf8Text } from './strict-json.js';
@@ -254,6 +255,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
         if (isKeys && statusCode < 400 && method !== 'GET' && method !== 'HEAD') void service.verification.refresh();
         done(null, payload);
       });
+      api.addHook('onSend', sendTogether());
       for (const routes of [apiKeyRoutes, verificationRoutes, auditLogRoutes, auditProofRoutes, rotationRoutes])
         await api.register(async (scope) => routes(scope, deps));
     },

@@ -24,9 +24,17 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   'POST /rotations/:id/cancel': 'rotation_cancelled',
   'POST /rotations/:id/fail': 'rotation_failed',
 };
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What stands for the request in a trace. */
+    span: Span | null;
+  }
+}
+
 /** Counts, times and traces every request. Before the routes, and before any other hook. */
 export function observe(app: FastifyInstance, { metrics, tracing }: Telemetry, apiPrefix: string): void {
-  const spans = new WeakMap<FastifyRequest, Span>();
+  app.decorateRequest('span', null);
   /** The route of the API behind its prefix; null for another one. */
   const apiRoute = ({ method, routeOptions }: FastifyRequest) =>
     routeOptions.url?.startsWith(`${apiPrefix}/`) ? `${method} ${routeOptions.url.slice(apiPrefix.length)}` : null;
@@ -39,14 +47,12 @@ export function observe(app: FastifyInstance, { metrics, tracing }: Telemetry, a
       'http.route': route,
       'fieldseal.request_id': request.id,
     };
-    const span = tracing.start(`${request.method} ${route}`, attributes, request.headers);
-    spans.set(request, span);
-    span.within(done);
+    request.span = tracing.start(`${request.method} ${route}`, attributes, request.headers);
+    request.span.within(done);
   });
   // Reading a body ends the context: its events belong to the connection.
   app.addHook('preValidation', (request, _reply, done) => {
-    const span = spans.get(request);
-    if (span) span.within(done);
+    if (request.span) request.span.within(done);
     else done();
   });
   app.addHook('preSerialization', (request, _reply, payload, done) => {
@@ -70,9 +76,8 @@ export function observe(app: FastifyInstance, { metrics, tracing }: Telemetry, a
       const credential = kind === undefined ? 'none' : kind === 'api_key' ? 'api_key' : 'jwt';
       if (kind !== undefined || status === 401) metrics.authentication(credential, kind ? 'accepted' : 'refused');
     }
-    const span = spans.get(request);
-    span?.set({ 'http.response.status_code': status });
-    span?.end(status >= 500);
+    request.span?.set({ 'http.response.status_code': status });
+    request.span?.end(status >= 500);
     done();
   });
 }

@@ -12,7 +12,7 @@ import {
 import type { DatabaseClock } from './database-clock.js';
 import { inTransaction } from './in-transaction.js';
 import type { StoreSchema } from './schema.js';
-import type { ApiKeyFilter, ApiKeyRepository, ApiKeyRow, Dialect } from './store.js';
+import type { ApiKeyFilter, ApiKeyRepository, ApiKeyRow, CheckedApiKeyRow, Dialect } from './store.js';
 import { storedTime } from './stored-time.js';
 
 type Db = Kysely<StoreSchema>;
@@ -90,9 +90,13 @@ export function apiKeyRepository(db: Db, dialect: Dialect, clock: DatabaseClock)
       return row ? toApiKeyRow(row) : null;
     },
 
-    async findByPrefix(prefix) {
-      const row = await keys().where('prefix', '=', prefix).executeTakeFirst();
-      return row ? toApiKeyRow(row) : null;
+    async findByPrefixes(prefixes) {
+      const isOneOf =
+        dialect === 'postgres'
+          ? sql<SqlBool>`prefix = any(${prefixes}::text[])`
+          : sql<SqlBool>`prefix in (select value from json_each(${JSON.stringify(prefixes)}))`;
+      const rows = await db.selectFrom('api_keys').select(CHECKED_COLUMNS).where(isOneOf).execute();
+      return rows.map(toCheckedRow);
     },
 
     async findSuccessor(id) {
@@ -237,30 +241,44 @@ function splitScopes(scopes: string | null): string[] {
     .filter((scope) => scope !== '');
 }
 
-function toApiKeyRow(row: Selectable<StoreSchema['api_keys']>): ApiKeyRow {
+const CHECKED_COLUMNS = [
+  ...(['id', 'user_id', 'prefix', 'key_hash', 'row_mac', 'scopes', 'expires_at'] as const),
+  ...(['is_active', 'revoked_at', 'disabled_at'] as const),
+  ...(['allowed_ips', 'rate_limit', 'rate_window_seconds', 'quota', 'metadata'] as const),
+];
+
+type CheckedColumns = Pick<Selectable<StoreSchema['api_keys']>, (typeof CHECKED_COLUMNS)[number]>;
+
+function toCheckedRow(row: CheckedColumns): CheckedApiKeyRow {
   return {
     id: row.id,
     userId: row.user_id,
-    name: row.name,
     prefix: row.prefix,
     keyHash: row.key_hash,
     rowMac: row.row_mac,
-    encryptedKey: row.encrypted_key,
     scopes: splitScopes(row.scopes),
-    createdAt: row.created_at,
     expiresAt: row.expires_at,
-    lastUsedAt: row.last_used_at,
     isActive: Boolean(row.is_active),
     revokedAt: row.revoked_at,
-    revokedBy: row.revoked_by,
-    revokedReason: row.revoked_reason,
     disabledAt: row.disabled_at,
-    disabledBy: row.disabled_by,
     allowedIps: row.allowed_ips?.split(',') ?? null,
     rateLimit: row.rate_limit,
     rateWindowSeconds: row.rate_window_seconds,
     quota: row.quota,
     metadata: row.metadata,
+  };
+}
+
+function toApiKeyRow(row: Selectable<StoreSchema['api_keys']>): ApiKeyRow {
+  return {
+    ...toCheckedRow(row),
+    name: row.name,
+    encryptedKey: row.encrypted_key,
+    createdAt: row.created_at,
+    lastUsedAt: row.last_used_at,
+    revokedBy: row.revoked_by,
+    revokedReason: row.revoked_reason,
+    disabledBy: row.disabled_by,
     rerolledFrom: row.rerolled_from,
   };
 }

@@ -38,6 +38,13 @@ export interface ApiKeyRow {
   readonly rerolledFrom: number | null;
 }
 
+/** What decides whether a key is valid. */
+export type CheckedApiKeyRow = Omit<
+  ApiKeyRow,
+  | ('name' | 'encryptedKey' | 'createdAt' | 'lastUsedAt' | 'rerolledFrom')
+  | ('revokedBy' | 'revokedReason' | 'disabledBy')
+>;
+
 /** What bounds the use of a key, and what it carries. Stands under the row's MAC. */
 export type ApiKeyLimits = Pick<ApiKeyRow, 'allowedIps' | 'rateLimit' | 'rateWindowSeconds' | 'quota' | 'metadata'>;
 
@@ -85,7 +92,8 @@ export interface ApiKeyRepository {
   get(id: number): Promise<ApiKeyRow | null>;
   /** The same, and nobody else changes the row until the transaction has ended. */
   lock(id: number): Promise<ApiKeyRow | null>;
-  findByPrefix(prefix: string): Promise<ApiKeyRow | null>;
+  /** Those of the rows that there are, in no order; of a prefix that is there twice the row comes once. */
+  findByPrefixes(prefixes: readonly string[]): Promise<CheckedApiKeyRow[]>;
   /** The key that took the place of this one. */
   findSuccessor(id: number): Promise<ApiKeyRow | null>;
   /** Newest first, of one owner or (null) of all; `beforeId` continues behind the last row of the page before. */

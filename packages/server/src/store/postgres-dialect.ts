@@ -27,11 +27,19 @@ export function postgresDialect(
   return new PostgresDialect({ pool, onCreateConnection: (connection) => prepareSession(connection, readOnly) });
 }
 
+/** A timestamptz as a session in UTC gives it; parsing each into a Date takes ten times as long as moving its parts. */
+const UTC_TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?\+00$/;
+
+function utcTime(text: string): string {
+  const milliseconds = text.slice(20, -3).padEnd(3, '0').slice(0, 3);
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${milliseconds}Z`;
+}
+
 /** int8 as a number (ours stay below 2^53) and timestamptz as RFC 3339 in UTC; the rest as pg does it. */
 function getTypeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
   if (oid === INT8) return Number;
   const parse = format === 'binary' ? pg.types.getTypeParser(oid, format) : pg.types.getTypeParser(oid);
-  if (oid === TIMESTAMPTZ) return (text) => (parse(text) as Date).toISOString();
+  if (oid === TIMESTAMPTZ) return (text) => (UTC_TIME.test(text) ? utcTime(text) : (parse(text) as Date).toISOString());
   return parse;
 }
 

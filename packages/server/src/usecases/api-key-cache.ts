@@ -1,6 +1,6 @@
 /** Keys that were verified, so that the next time needs no database. */
 import { IpAllowList } from '../auth/ip-allow-list.js';
-import type { ApiKeyRow, UseLimits } from '../store/store.js';
+import type { CheckedApiKeyRow, UseLimits } from '../store/store.js';
 
 /** What is known of a key that was presented whole, and whose row is as it was issued. */
 export interface KnownApiKey extends UseLimits {
@@ -17,7 +17,7 @@ export interface KnownApiKey extends UseLimits {
   readonly askedMs: number;
 }
 
-export function knownApiKey(row: ApiKeyRow, askedMs: number): KnownApiKey {
+export function knownApiKey(row: CheckedApiKeyRow, askedMs: number): KnownApiKey {
   const { id, userId, scopes, expiresAt, allowedIps, rateLimit, rateWindowSeconds, quota } = row;
   return {
     id,

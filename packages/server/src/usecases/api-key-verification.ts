@@ -1,7 +1,7 @@
 /** Finding the key behind a text: by its outside, in memory while nothing has changed, else in the database. */
 import { readApiKey } from '../auth/api-key-format.js';
 import type { ApiKeySeal } from '../auth/api-key-seal.js';
-import type { ApiKeyRow, Store } from '../store/store.js';
+import type { CheckedApiKeyRow, Store } from '../store/store.js';
 import { ApiKeyCache, type KnownApiKey, knownApiKey } from './api-key-cache.js';
 import { ApiKeyUses } from './api-key-uses.js';
 import { type Clock, RevisionWatch, SYSTEM_CLOCK } from './watch-revision.js';
@@ -21,10 +21,16 @@ interface KeysState {
   readonly hasUnchecked: boolean;
 }
 
+/** Prefixes that are asked for by one statement, and what it finds. */
+interface Gathering {
+  readonly prefixes: string[];
+  readonly rows: Promise<ReadonlyMap<string, CheckedApiKeyRow>>;
+}
+
 /** A question to the database that is under way. */
 interface LookUp {
   readonly state: KeysState | null;
-  readonly row: Promise<ApiKeyRow | null>;
+  readonly row: Promise<CheckedApiKeyRow | null>;
   /** Whether a later one was begun, so that this one's answer is not to be remembered. */
   isOutdated: boolean;
 }
@@ -44,6 +50,7 @@ export class ApiKeyVerification {
   readonly #uses: ApiKeyUses;
   readonly #tampered = new Map<number, number>();
   readonly #lookUps = new Map<string, LookUp>();
+  #gathering: Gathering | null = null;
   /** How far the database's clock is ahead of our monotonic one: no less than it was when it was read. */
   #aheadMs = 0;
   #clockRead: Promise<void> | null = null;
@@ -95,7 +102,7 @@ export class ApiKeyVerification {
     if (remembered && askedMs - remembered.askedMs < MAX_AGE_MS) return remembered;
     // What is read now may be newer, and what is remembered fresh again once a poll is answered that began before.
     this.#cache.delete(hash);
-    const lookUp = this.#lookUpOnce(before, hash, presented.prefixes, key);
+    const lookUp = this.#lookUpOnce(before, hash, presented.prefixes);
     const row = await lookUp.row;
     if (!row) return null;
     if (!this.#seal.isIntact(row)) {
@@ -128,12 +135,12 @@ export class ApiKeyVerification {
   }
 
   /** Shared by all who ask for a key under one state that still holds: what was read under it is as good as what is remembered. */
-  #lookUpOnce(state: KeysState | null, hash: string, prefixes: readonly string[], key: string): LookUp {
+  #lookUpOnce(state: KeysState | null, hash: string, prefixes: readonly string[]): LookUp {
     const underWay = this.#lookUps.get(hash);
     if (state && underWay?.state === state) return underWay;
     // Its answer may be older than the one to come.
     if (underWay) underWay.isOutdated = true;
-    const row = this.#lookUp(prefixes, key).finally(() => {
+    const row = this.#lookUp(prefixes, hash).finally(() => {
       if (this.#lookUps.get(hash) === lookUp) this.#lookUps.delete(hash);
     });
     const lookUp: LookUp = { state, row, isOutdated: false };
@@ -141,12 +148,23 @@ export class ApiKeyVerification {
     return lookUp;
   }
 
-  async #lookUp(prefixes: readonly string[], key: string): Promise<ApiKeyRow | null> {
-    for (const prefix of prefixes) {
-      const row = await this.#store.apiKeys.findByPrefix(prefix);
-      if (this.#seal.isKey(row, key)) return row;
-    }
-    return null;
+  async #lookUp(prefixes: readonly string[], hash: string): Promise<CheckedApiKeyRow | null> {
+    this.#gathering ??= this.#gather();
+    this.#gathering.prefixes.push(...prefixes);
+    const rows = await this.#gathering.rows;
+    return prefixes.map((prefix) => rows.get(prefix)).find((row) => this.#seal.hasHash(row, hash)) ?? null;
+  }
+
+  /** What is asked for in one turn of the event loop goes in one statement: the busier the process, the less each costs. */
+  #gather(): Gathering {
+    const prefixes: string[] = [];
+    const rows = new Promise<void>((resolve) => setImmediate(resolve)).then(async () => {
+      // Who comes from now on must be told of what is committed from now on.
+      this.#gathering = null;
+      const found = await this.#store.apiKeys.findByPrefixes(prefixes);
+      return new Map(found.map((row) => [row.prefix, row]));
+    });
+    return { prefixes, rows };
   }
 
   /** Remembers that a key was used. */
@@ -156,7 +174,7 @@ export class ApiKeyVerification {
   }
 
   /** Somebody holds the key, but its row is not as it was issued. */
-  async #tellOfTampering({ id, prefix }: ApiKeyRow): Promise<void> {
+  async #tellOfTampering({ id, prefix }: CheckedApiKeyRow): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
     const toldMs = this.#tampered.get(id);
     if (toldMs !== undefined && nowMs - toldMs < TAMPERED_AGAIN_MS) return;

@@ -1,6 +1,6 @@
 /** What the API key repository of every store promises. */
 import { describe, expect, it } from 'vitest';
-import { type NewApiKeyRow, NO_LIMITS } from '../../src/store/store.js';
+import { type ApiKeyRow, type CheckedApiKeyRow, type NewApiKeyRow, NO_LIMITS } from '../../src/store/store.js';
 import { RFC_3339_UTC, type WithStore, withOneStore, withTwoStores } from './store-under-test.js';
 
 export const KEY: NewApiKeyRow = {
@@ -16,6 +16,13 @@ export const KEY: NewApiKeyRow = {
   expiresAt: '2026-03-28T10:00:00.000Z',
   rerolledFrom: null,
 };
+
+/** What verification reads of a row: no token of the key among it. */
+function checked(row: ApiKeyRow): CheckedApiKeyRow {
+  const { name, encryptedKey, createdAt, lastUsedAt, revokedBy, revokedReason, disabledBy, rerolledFrom, ...rest } =
+    row;
+  return rest;
+}
 
 export function apiKeyContract(name: string, withStore: WithStore): void {
   describe(`${name}: an API key`, () => {
@@ -34,9 +41,9 @@ export function apiKeyContract(name: string, withStore: WithStore): void {
           disabledBy: null,
         });
         expect(await store.apiKeys.get(1)).toEqual(row);
-        expect(await store.apiKeys.findByPrefix('pk_abc123')).toEqual(row);
+        expect(await store.apiKeys.findByPrefixes(['pk_abc123'])).toEqual([checked(row)]);
         expect(await store.apiKeys.get(2)).toBeNull();
-        expect(await store.apiKeys.findByPrefix('PK_ABC123')).toBeNull();
+        expect(await store.apiKeys.findByPrefixes(['PK_ABC123'])).toEqual([]);
       }));
 
     it('keeps what bounds its use', () =>
@@ -79,8 +86,11 @@ export function apiKeyContract(name: string, withStore: WithStore): void {
           });
           await tx.apiKeys.insert({ ...KEY, userId: '8', prefix: 'pk_other1' });
         });
-        expect((await store.apiKeys.findByPrefix('pk_abc123'))?.userId).toBe('7');
-        expect((await store.apiKeys.findByPrefix('pk_other1'))?.userId).toBe('8');
+        const found = await store.apiKeys.findByPrefixes(['pk_other1', 'pk_abc123', 'pk_other1', 'pk_"{,}', '']);
+        expect(found.map(({ prefix, userId }) => [prefix, userId]).sort()).toEqual([
+          ['pk_abc123', '7'],
+          ['pk_other1', '8'],
+        ]);
       }));
 
     it('is listed newest first, by owner and page by page', () =>

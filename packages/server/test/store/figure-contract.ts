@@ -20,7 +20,7 @@ export function figureContract(name: string, withStore: WithStore): void {
         for (const [prefix, days] of Object.entries({ a: -1, b: 1, c: 7, d: 8, e: 30, f: 31, g: 2, h: 3 }))
           await insert(prefix, inDays(days));
         await insert('i', null);
-        const revoked = await store.apiKeys.findByPrefix('g');
+        const [revoked] = await store.apiKeys.findByPrefixes(['g']);
         await store.apiKeys.revoke(revoked?.id as number, { by: '1', reason: null });
         await execute("update {t}api_keys set disabled_at = created_at where prefix = 'h'");
         expect(await store.figures.apiKeyStates()).toEqual({ active: 6, disabled: 1, expired: 1, revoked: 1 });

@@ -31,6 +31,33 @@ describe('a session on PostgreSQL', () => {
   });
 });
 
+it.each(['UTC', 'Asia/Kathmandu'])(
+  'times of a session in %s are those that were written, cut to milliseconds',
+  async (zone) => {
+    const given = [
+      ...[
+        '2026-12-01T01:50:07.000Z',
+        '2026-12-01T01:50:07.100Z',
+        '2026-12-01T01:50:07.009Z',
+        '2026-12-01T01:50:07.999Z',
+      ],
+      ...[
+        '0001-02-03T00:00:00.010Z',
+        '1969-12-31T23:59:59.999Z',
+        '9999-12-31T23:59:59.999Z',
+        '+010000-01-01T00:00:00.000Z',
+      ],
+    ];
+    const columns = given.map((time, i) => `'${time.replace('+0', '')}'::timestamptz as t${i}`);
+    columns.push(`'2026-12-01T01:50:07.123999Z'::timestamptz as cut`);
+    const expected = Object.fromEntries(given.map((time, i) => [`t${i}`, time]));
+    expect(await row(`select ${columns.join(', ')}`, `-c timezone=${zone}`)).toEqual({
+      ...expected,
+      cut: '2026-12-01T01:50:07.123Z',
+    });
+  },
+);
+
 describe('a pool', () => {
   it.each([1, 3])('of %d connections makes no more of them, however many queries wait', async (size) => {
     const db = new Kysely<object>({ dialect: postgresDialect(inject('postgresUrl'), false, { size }) });

@@ -1,8 +1,11 @@
+import { fork } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { Fernet } from 'fieldseal';
 import { describe, expect, it } from 'vitest';
 import { generateApiKey } from '../../src/auth/api-key-format.js';
 import type { LogLevel } from '../../src/config/settings.js';
-import { createLog, REDACTED } from '../../src/telemetry/log.js';
+import { createLog, gatherLines, REDACTED } from '../../src/telemetry/log.js';
 
 /** What a line becomes; null: nothing is written. */
 function written(line: Record<string, unknown>, level: LogLevel = 'info'): string | null {
@@ -73,5 +76,28 @@ describe('a line of the log', () => {
       ms: 1.5,
     };
     expect(parsed(line)).toMatchObject(line);
+  });
+});
+
+describe('gathered lines', () => {
+  it('are one write for each turn of the event loop, in their order', async () => {
+    const writes: string[] = [];
+    const write = gatherLines((lines) => void writes.push(lines));
+    write('a\n');
+    await Promise.resolve();
+    write('b\n');
+    expect(writes).toEqual([]);
+    await new Promise((resolve) => setImmediate(resolve));
+    write('c\n');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(writes).toEqual(['a\nb\n', 'c\n']);
+  });
+
+  it.each(['exit', 'throw'])('are written when the process ends by %s', async (end) => {
+    const child = fork(fileURLToPath(new URL('gathering-child.ts', import.meta.url)), [end], {
+      execArgv: ['--import', 'tsx'],
+      stdio: ['ignore', 'pipe', 'ignore', 'ipc'],
+    });
+    expect(await text(child.stdout as NodeJS.ReadableStream)).toBe('first\nlast\n');
   });
 });

@@ -192,7 +192,7 @@ describe.each([
       expect(asked).toEqual([]);
       expect(await code(service, key)).toBe('VALID');
       expect(await code(service, key)).toBe('VALID');
-      expect(asked).toEqual(['findByPrefix']);
+      expect(asked).toEqual(['findByPrefixes']);
 
       // As the guide of the original shows one, and with the underscores that `secrets.token_urlsafe` makes.
       const originals = ['pk_abc124_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', 'pk_abc125_a_b-cdefghijklmnopqrstuvwxyz_0123'];
@@ -213,7 +213,7 @@ describe.each([
       for (const original of originals) expect(await code(service, original)).toBe('VALID');
       asked.length = 0;
       expect(await verifyApiKey(service, { key: mistyped })).toEqual(NOT_FOUND);
-      expect(asked).toEqual(['findByPrefix']);
+      expect(asked).toEqual(['findByPrefixes']);
       expect(keys.previous).toEqual([]);
     }));
 
@@ -222,7 +222,7 @@ describe.each([
       const asked: string[] = [];
       let meanwhile = async () => {};
       const service = await open({
-        wrap: (store) => observed(store, asked, async (name) => (name === 'findByPrefix' ? meanwhile() : undefined)),
+        wrap: (store) => observed(store, asked, async (name) => (name === 'findByPrefixes' ? meanwhile() : undefined)),
       });
       await service.verification.start();
       const elsewhere = await open();
@@ -286,15 +286,35 @@ describe.each([
       await service.verification.start();
       const codes = await Promise.all(Array.from({ length: 32 }, () => code(service, key)));
       expect(new Set(codes)).toEqual(new Set(['VALID']));
-      expect(asked.filter((name) => name === 'findByPrefix')).toHaveLength(1);
+      expect(asked.filter((name) => name === 'findByPrefixes')).toHaveLength(1);
       await service.verification.stop();
+    }));
+
+  it('verifications of many keys at once ask the database once, and each learns of its own', () =>
+    onPlace(async ({ open }) => {
+      const asked: string[] = [];
+      const service = await open({ wrap: (store) => observed(store, asked) });
+      const issued = [];
+      for (let i = 0; i < 20; i++) issued.push(await issueKey(service, { userId: String(i) }));
+      asked.length = 0;
+      const verdicts = await Promise.all(
+        issued.flatMap(({ key }) => [
+          verifyApiKey(service, { key }),
+          verifyApiKey(service, { key: `${key.slice(0, 9)}_x` }),
+        ]),
+      );
+      expect(asked.filter((name) => name === 'findByPrefixes')).toHaveLength(1);
+      for (const [i, { row }] of issued.entries()) {
+        expect(verdicts[2 * i]).toMatchObject({ code: 'VALID', keyId: row.id, userId: String(i) });
+        expect(verdicts[2 * i + 1]).toEqual(NOT_FOUND);
+      }
     }));
 
   it('an answer that was read before a revocation is not remembered once a later one was asked for', () =>
     onPlace(async ({ open }) => {
       let onRow = async () => {};
       const { store, seal } = await open({
-        wrap: (opened) => observed(opened, [], async (name) => (name === 'findByPrefix' ? onRow() : undefined)),
+        wrap: (opened) => observed(opened, [], async (name) => (name === 'findByPrefixes' ? onRow() : undefined)),
       });
       let nowMs = 0;
       const clock = { monotonicMs: () => nowMs, wallMs: () => nowMs };

@@ -93,13 +93,9 @@ const known = (id: number) =>
     {
       ...KEY,
       id,
-      lastUsedAt: null,
       isActive: true,
       revokedAt: null,
-      revokedBy: null,
-      revokedReason: null,
       disabledAt: null,
-      disabledBy: null,
     },
     0,
   );
