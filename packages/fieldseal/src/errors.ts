@@ -80,6 +80,7 @@ export const ERROR_CODES = {
   ERR_API_KEY_TAMPERED: 'The row of the API key was changed by someone without the keyring.',
   ERR_IDEMPOTENCY_MISMATCH: 'The Idempotency-Key came with another request before.',
   ERR_AUDIT_TAMPERED: 'The audit log is not what was sealed and signed before.',
+  ERR_AUDIT_UNSIGNED: 'The command that signs checkpoints of the audit log failed.',
   ERR_HEADERS_TOO_LARGE: 'The request’s address and headers are larger than allowed.',
   ERR_REQUEST_TIMEOUT: 'The request did not come to its end in time.',
   ERR_INTERNAL: 'A fault of Fieldseal itself.',

@@ -15,6 +15,17 @@ function malformed(): FieldsealError {
   );
 }
 
+function malformedPublic(): FieldsealError {
+  return new FieldsealError(
+    'ERR_KEY_MALFORMED',
+    'The public key is not Ed25519: give its 32 bytes in base64, or a PEM.',
+  );
+}
+
+function publicBytes(key: KeyObject): Buffer {
+  return key.export({ type: 'spki', format: 'der' }).subarray(SPKI.length);
+}
+
 /** A private key that signs. Printing it shows nothing of it. */
 export class Ed25519Key {
   readonly #key: KeyObject;
@@ -23,7 +34,7 @@ export class Ed25519Key {
 
   private constructor(key: KeyObject) {
     this.#key = key;
-    this.publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' }).subarray(SPKI.length);
+    this.publicKey = publicBytes(createPublicKey(key));
   }
 
   /** A new seed, 32 bytes of the CSPRNG. */
@@ -59,6 +70,25 @@ export class Ed25519Key {
     }
     if (key.asymmetricKeyType !== 'ed25519') throw malformed();
     return new Ed25519Key(key);
+  }
+
+  /**
+   * Reads a public key: its 32 bytes in base64, or SPKI in PEM as `openssl pkey -pubout` and key services print it.
+   * @throws FieldsealError `ERR_KEY_MALFORMED`
+   */
+  static parsePublic(text: string): Buffer {
+    const trimmed = text.trim();
+    if (/^[A-Za-z0-9+/]{43}=$/.test(trimmed)) return Buffer.from(trimmed, 'base64');
+    // Node would take a private key here as well, and make its public one.
+    if (!trimmed.startsWith('-----BEGIN PUBLIC KEY-----')) throw malformedPublic();
+    let key: KeyObject;
+    try {
+      key = createPublicKey(trimmed);
+    } catch {
+      throw malformedPublic();
+    }
+    if (key.asymmetricKeyType !== 'ed25519') throw malformedPublic();
+    return publicBytes(key);
   }
 
   /** The signature of a message, 64 bytes. */

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Ed25519Key, verifyEd25519 } from '../../src/core/ed25519.js';
@@ -63,6 +64,29 @@ describe('an Ed25519 key', () => {
         message: 'The signing key is not Ed25519: give its seed of 32 bytes in base64, or a PKCS#8 PEM.',
       }),
     );
+  });
+
+  it('is verified by its public key in base64 or PEM; a private key or another kind is no public one', () => {
+    const [{ publicKey }] = VECTORS as [(typeof VECTORS)[number]];
+    const bytes = hex(publicKey);
+    const spki = Buffer.concat([hex('302a300506032b6570032100'), bytes]).toString('base64');
+    const pem = `-----BEGIN PUBLIC KEY-----\n${spki}\n-----END PUBLIC KEY-----\n`;
+    for (const text of [bytes.toString('base64'), ` ${pem}`]) expect(Ed25519Key.parsePublic(text)).toEqual(bytes);
+    const { publicKey: other } = generateKeyPairSync('x25519');
+    const wrong = [
+      '',
+      bytes.toString('hex'),
+      PEM,
+      pem.replace('MCow', 'MCox'),
+      other.export({ type: 'spki', format: 'pem' }),
+    ];
+    for (const text of wrong)
+      expect(() => Ed25519Key.parsePublic(String(text))).toThrow(
+        expect.objectContaining({
+          code: 'ERR_KEY_MALFORMED',
+          message: 'The public key is not Ed25519: give its 32 bytes in base64, or a PEM.',
+        }),
+      );
   });
 
   it('shows nothing of itself', () => {

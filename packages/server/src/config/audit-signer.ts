@@ -1,12 +1,13 @@
-/** The key that signs checkpoints of the audit log, out of a file or a variable. */
+/** The key that signs checkpoints of the audit log: out of a file, out of a variable, or behind a command. */
 import { readFileSync } from 'node:fs';
 import { Ed25519Key, type Environment, FieldsealError, isFieldsealError } from 'fieldseal';
+import { signByCommand } from './signing-command.js';
 
 /** Who signs: what the audit log calls a note signer. */
 export interface AuditSigner {
   readonly name: string;
   readonly publicKey: Uint8Array;
-  sign(message: Uint8Array): Uint8Array;
+  sign(message: Uint8Array): Uint8Array | Promise<Uint8Array>;
 }
 
 /** The variables that hold or name the key. */
@@ -25,19 +26,39 @@ export function readAuditLogName(env: Environment): string {
 }
 
 /**
- * Reads `AUDIT_SIGNING_KEY_FILE`, or else `AUDIT_SIGNING_KEY`; null: neither is set, and no checkpoint is signed.
+ * Reads `AUDIT_SIGNING_KEY_FILE`, `AUDIT_SIGNING_KEY` or `AUDIT_SIGNING_COMMAND`; null: none is set, and no checkpoint is signed.
  * @throws FieldsealError `ERR_CONFIG_INVALID`, `ERR_KEY_FILE`, `ERR_KEY_MALFORMED`, never with the key
  */
 export function readAuditSigner(env: Environment): AuditSigner | null {
   const name = readAuditLogName(env);
   const file = env['AUDIT_SIGNING_KEY_FILE']?.trim();
   const inline = env['AUDIT_SIGNING_KEY']?.trim();
-  if (!file && !inline) return null;
-  if (file && inline) {
-    throw new FieldsealError('ERR_CONFIG_INVALID', 'Set AUDIT_SIGNING_KEY or AUDIT_SIGNING_KEY_FILE, not both.');
+  const command = env['AUDIT_SIGNING_COMMAND']?.trim();
+  if ([file, inline, command].filter(Boolean).length > 1) {
+    throw new FieldsealError(
+      'ERR_CONFIG_INVALID',
+      'Set one of AUDIT_SIGNING_KEY, AUDIT_SIGNING_KEY_FILE and AUDIT_SIGNING_COMMAND.',
+    );
   }
+  if (command) {
+    const publicKey = publicKeyOf(env['AUDIT_SIGNING_PUBLIC_KEY'] ?? '');
+    return { name, publicKey, sign: (message) => signByCommand(command, publicKey, message) };
+  }
+  if (!file && !inline) return null;
   const key = parse(file ? textOf(file) : (inline ?? ''), file ? 'AUDIT_SIGNING_KEY_FILE' : 'AUDIT_SIGNING_KEY');
   return { name, publicKey: key.publicKey, sign: (message) => key.sign(message) };
+}
+
+function publicKeyOf(text: string): Uint8Array {
+  try {
+    return Ed25519Key.parsePublic(text);
+  } catch (error) {
+    if (!isFieldsealError(error)) throw error;
+    throw new FieldsealError(
+      'ERR_KEY_MALFORMED',
+      'AUDIT_SIGNING_PUBLIC_KEY must be the Ed25519 public key of what AUDIT_SIGNING_COMMAND signs: its 32 bytes in base64, or a PEM.',
+    );
+  }
 }
 
 function textOf(file: string): string {
