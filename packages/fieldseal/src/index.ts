@@ -15,6 +15,7 @@ export { lengthPrefixed } from './core/length-prefix.js';
 export { MultiFernet } from './core/multi-fernet.js';
 export { Secret } from './core/secret.js';
 export { Sha256, sha256 } from './core/sha256.js';
+export { timingSafeEqualHex } from './core/timing-safe-equal-hex.js';
 export { EncryptionService, type EncryptionServiceOptions, type FieldOutcome } from './encryption-service.js';
 export { ERROR_CODES, type ErrorCode, FieldsealError, isFieldsealError, type Mistake } from './errors.js';
 export { BlindIndex, type IndexValue } from './fields/blind-index.js';

@@ -1,6 +1,5 @@
 /** What is stored of an API key in the place of the key: its hash, and a MAC over what it may do. */
-import { timingSafeEqual } from 'node:crypto';
-import { KeyedHash, type KeyringSnapshot, type Secret } from 'fieldseal';
+import { KeyedHash, type KeyringSnapshot, type Secret, timingSafeEqualHex } from 'fieldseal';
 import type { ApiKeyLimits, ApiKeyRow, CheckedApiKeyRow } from '../store/store.js';
 
 /**
@@ -46,9 +45,8 @@ export class ApiKeySeal {
 
   /** Whether it is the row of the key that {@link hashKey} made `hash` of. Constant time, also for a row without a hash, or none. */
   hasHash(row: Pick<ApiKeyRow, 'keyHash'> | undefined, hash: string): boolean {
-    const stored = Buffer.from(row?.keyHash ?? NO_HASH);
-    const presented = Buffer.from(hash);
-    return stored.length === presented.length && timingSafeEqual(stored, presented) && row?.keyHash != null;
+    const stored = row?.keyHash ?? null;
+    return timingSafeEqualHex(stored ?? NO_HASH, hash) && stored !== null;
   }
 
   macRow(fields: SealedFields, keyHash: string): string {

@@ -1,9 +1,10 @@
 /** Signing by a command of the operator's, so that the key can stay in a KMS, an HSM or Vault. */
-import { execFile } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
 import { FieldsealError, verifyEd25519 } from 'fieldseal';
 
 const TIMEOUT_MS = 10_000;
 const MOST_BYTES = 16 * 1024;
+const TOO_MUCH: unknown = 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER';
 
 function failed(what: string): FieldsealError {
   return new FieldsealError('ERR_AUDIT_UNSIGNED', `The command that AUDIT_SIGNING_COMMAND names ${what}.`);
@@ -25,20 +26,20 @@ export async function signByCommand(file: string, publicKey: Uint8Array, message
 }
 
 function outputOf(file: string, input: Uint8Array): Promise<string> {
+  const options = { timeout: TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: MOST_BYTES } as const;
   return new Promise((resolve, reject) => {
-    const child = execFile(
-      file,
-      [],
-      { timeout: TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: MOST_BYTES },
-      (error, output) => {
-        if (!error) return resolve(output);
-        const { code, killed, signal } = error;
-        if (killed) reject(failed(`took longer than ${TIMEOUT_MS / 1000} seconds, or wrote too much`));
-        else reject(failed(typeof code === 'string' ? `cannot be run (${code})` : `ended with ${code ?? signal}`));
-      },
-    );
+    const child = execFile(file, [], options, (error, output) => {
+      if (error) reject(failed(reasonOf(error)));
+      else resolve(output);
+    });
     // One that reads nothing tells by its output whether that is a failure.
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
   });
+}
+
+function reasonOf({ code, killed, signal }: ExecFileException): string {
+  if (killed) return `took longer than ${TIMEOUT_MS / 1000} seconds`;
+  if (code === TOO_MUCH) return 'wrote more than a signature';
+  return typeof code === 'string' ? `cannot be run (${code})` : `ended with ${code ?? signal}`;
 }

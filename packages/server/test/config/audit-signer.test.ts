@@ -89,7 +89,7 @@ describe('a command that signs', () => {
       'wrote no signature, in base64, of the key that AUDIT_SIGNING_PUBLIC_KEY is',
     ],
     ['that writes nothing', '', 'wrote no signature, in base64, of the key that AUDIT_SIGNING_PUBLIC_KEY is'],
-    ['that writes too much', "console.log('a'.repeat(1e6));", 'took longer than 10 seconds, or wrote too much'],
+    ['that writes too much', "console.log('a'.repeat(1e6));", 'wrote more than a signature'],
   ])('%s has signed nothing, and what it wrote is not repeated', (_what, body, reason) =>
     withCommand(body, async (signer) => {
       await expect(Promise.resolve(signer.sign(message))).rejects.toMatchObject({
