@@ -73,6 +73,18 @@ function listenError(error: unknown, { host, port }: Settings): unknown {
   return isAddress ? new FieldsealError('ERR_CONFIG_INVALID', `HOST and PORT cannot be listened on (${code}).`) : error;
 }
 
+/** What an operator should know of keys without a hash; null: nothing. */
+function adviceOnTakingOver(unhashed: number, onUse: boolean): string | null {
+  const left = `${unhashed} API key(s) have no hash`;
+  if (!onUse) {
+    if (unhashed === 0) return null;
+    return `${left} and are not valid; the Python original's become so by \`fieldseal api-keys take-over\``;
+  }
+  return unhashed === 0
+    ? 'every API key has its hash; turn API_KEYS_TAKE_OVER_ON_USE off, with which whoever can write to the database may make keys'
+    : `${left}; the Python original's become valid when they are used. Until API_KEYS_TAKE_OVER_ON_USE is off again, whoever can write to the database may make keys`;
+}
+
 /** The service with a span around each transaction and around each opening of the keyring. */
 function traced(service: Service, { around }: Tracing): Service {
   const { store, openKeyring } = service;
@@ -159,12 +171,8 @@ export async function serve(options: ServeOptions): Promise<void> {
         throw listenError(error, settings);
       });
       options.onListening(address);
-      const unhashed = await countUnhashedApiKeys(service);
-      if (unhashed > 0) {
-        options.onAdvice(
-          `${unhashed} API key(s) have no hash and are not valid; the Python original's become so by \`fieldseal api-keys take-over\``,
-        );
-      }
+      const advice = adviceOnTakingOver(await countUnhashedApiKeys(service), settings.apiKeysTakeOverOnUse);
+      if (advice !== null) options.onAdvice(advice);
       // What the death of a process cut short goes on, and what others drive goes faster.
       runner.start();
       const tell = (notice: ScheduleNotice) => log({ level: 'warn', event: 'schedule_not_started', ...notice });

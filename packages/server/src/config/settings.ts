@@ -9,6 +9,8 @@ export interface Settings {
   readonly apiKeyPrefix: string;
   readonly apiKeyExpiryDays: number;
   readonly apiKeyRecoverable: boolean;
+  /** Whether keys of the Python original gain their hash when they are used, without an operator. */
+  readonly apiKeysTakeOverOnUse: boolean;
   readonly trustedProxies: readonly string[];
   /** Requests of one caller in a minute; 0: as many as it likes. */
   readonly rateLimitPerMinute: number;
@@ -105,6 +107,7 @@ export function readSettings(env: Environment): Settings {
     apiKeyPrefix,
     apiKeyExpiryDays: whole(env, 'API_KEY_EXPIRY_DAYS', 30, 1, 3650),
     apiKeyRecoverable: flag(env, 'API_KEY_RECOVERABLE', true),
+    apiKeysTakeOverOnUse: flag(env, 'API_KEYS_TAKE_OVER_ON_USE', false),
     trustedProxies,
     rateLimitPerMinute: whole(env, 'RATE_LIMIT_PER_MINUTE', 6000, 0, 10_000_000),
     corsOrigins,

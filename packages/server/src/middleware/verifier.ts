@@ -37,6 +37,8 @@ export interface ApiKeyVerifierOptions {
   readonly keys: EnvironmentKeys;
   /** How many verified keys are kept in memory (10,000); 0: none. */
   readonly cachedApiKeys?: number;
+  /** The service's `API_KEYS_TAKE_OVER_ON_USE` (false): keys of the Python original gain their hash when they are used. */
+  readonly apiKeysTakeOverOnUse?: boolean;
 }
 
 /**
@@ -48,14 +50,14 @@ export interface ApiKeyVerifierOptions {
  * const verifier = await createApiKeyVerifier({ databaseUrl: 'sqlite:service.db', keys: takeEnvironmentKeys(env) });
  */
 export async function createApiKeyVerifier(options: ApiKeyVerifierOptions): Promise<ApiKeyVerifier> {
-  const { databaseUrl, schema = 'fieldseal', keys, cachedApiKeys } = options;
+  const { databaseUrl, schema = 'fieldseal', keys, cachedApiKeys, apiKeysTakeOverOnUse = false } = options;
   const store = await openStore(parseDatabaseUrl(databaseUrl), { schema, mustExist: true, offEventLoop: true });
   let service: Service;
   try {
     ({ service } = await openService(
       store,
       keys,
-      DEFAULT_SETTINGS,
+      { ...DEFAULT_SETTINGS, apiKeysTakeOverOnUse },
       cachedApiKeys === undefined ? {} : { cachedApiKeys },
     ));
     await service.verification.start();

@@ -8,16 +8,23 @@ import { Repeats } from './repeats.js';
 import { type HashedValues, type HashValues, hashedDetails, valueHasher } from './sensitive-values.js';
 import { type GivenKeys, openServiceKeyring, type ServiceKeyring, withPurposeKey } from './service-keyring.js';
 
-/** `API_KEY_PREFIX`, `API_KEY_EXPIRY_DAYS`, `API_KEY_RECOVERABLE`. */
+/** `API_KEY_PREFIX`, `API_KEY_EXPIRY_DAYS`, `API_KEY_RECOVERABLE`, `API_KEYS_TAKE_OVER_ON_USE`. */
 export interface ServiceSettings {
   /** What keys begin with: `pk`. */
   readonly apiKeyPrefix: string;
   readonly apiKeyExpiryDays: number;
   /** Whether an encrypted copy of each key is kept beside its hash. */
   readonly apiKeyRecoverable: boolean;
+  /** Whether keys of the Python original gain their hash when they are used, without an operator. */
+  readonly apiKeysTakeOverOnUse: boolean;
 }
 
-export const DEFAULT_SETTINGS: ServiceSettings = { apiKeyPrefix: 'pk', apiKeyExpiryDays: 30, apiKeyRecoverable: true };
+export const DEFAULT_SETTINGS: ServiceSettings = {
+  apiKeyPrefix: 'pk',
+  apiKeyExpiryDays: 30,
+  apiKeyRecoverable: true,
+  apiKeysTakeOverOnUse: false,
+};
 
 /** How a service is opened. */
 export interface ServiceOptions {

@@ -1,7 +1,7 @@
 /**
  * API keys that the Python original issued have only an encrypted copy. An operator makes them valid, having looked at
- * them; nothing does so by itself. Otherwise whoever can write to the database could copy a token of a text of their choice
- * into `encrypted_key`, and have it made a key.
+ * them; unless told (take-over-used-api-key.ts), nothing does so by itself. Otherwise whoever can write to the database could
+ * copy a token of a text of their choice into `encrypted_key`, and have it made a key.
  */
 import { EncryptionService, isFieldsealError, Keyring } from 'fieldseal';
 import { readApiKey } from '../auth/api-key-format.js';
@@ -28,23 +28,18 @@ export async function countUnhashedApiKeys({ store }: Service): Promise<number> 
 export async function takeOverApiKeys(service: Service, dryRun: boolean, actor: Actor): Promise<TakenOverApiKeys> {
   return service.store.exclusiveTransaction(async (tx) => {
     const rows = await allUnhashed(tx);
-    const encryption = new EncryptionService(new Keyring((await service.openKeyring(tx)).ring));
+    const keyOf = await copyReader(service, tx);
     const hashed: ApiKeyView[] = [];
     const unreadable: number[] = [];
-    let isUnchecked = false;
     for (const row of rows) {
-      const key = row.encryptedKey === null ? null : read(encryption, row.encryptedKey);
+      const key = keyOf(row);
       if (key === null) {
         unreadable.push(row.id);
         continue;
       }
       hashed.push(apiKeyView(row));
-      // A key of our shape that has no checksum: from now on a wrong one alone refuses nothing.
-      isUnchecked ||= readApiKey(key)?.checksum === 'wrong';
-      const keyHash = service.seal.hashKey(key);
-      if (!dryRun) await tx.apiKeys.setHash(row.id, { keyHash, rowMac: service.seal.macRow(row, keyHash) });
+      if (!dryRun) await giveHash(service, tx, row, key);
     }
-    if (!dryRun && isUnchecked) await tx.apiKeys.noteUnchecked();
     if (!dryRun && rows.length > 0) {
       const details = { hashed: hashed.map(({ id }) => id), unreadable };
       await tx.audit.insert(
@@ -63,11 +58,32 @@ async function allUnhashed(tx: StoreTransaction): Promise<ApiKeyRow[]> {
   }
 }
 
-function read(service: EncryptionService, token: string): string | null {
-  try {
-    return service.decryptField(token);
-  } catch (error) {
-    if (isFieldsealError(error)) return null;
-    throw error;
-  }
+/** Reads keys out of encrypted copies, under the newest keyring; null for a copy that is missing or cannot be read. */
+export async function copyReader(
+  service: Service,
+  tx: StoreTransaction,
+): Promise<(row: Pick<ApiKeyRow, 'encryptedKey'>) => string | null> {
+  const encryption = new EncryptionService(new Keyring((await service.openKeyring(tx)).ring));
+  return ({ encryptedKey }) => {
+    if (encryptedKey === null) return null;
+    try {
+      return encryption.decryptField(encryptedKey);
+    } catch (error) {
+      if (isFieldsealError(error)) return null;
+      throw error;
+    }
+  };
+}
+
+/** Gives a row without a hash that of its key, and its MAC. The caller has the row locked. */
+export async function giveHash(
+  { seal }: Service,
+  { apiKeys }: StoreTransaction,
+  row: ApiKeyRow,
+  key: string,
+): Promise<void> {
+  const keyHash = seal.hashKey(key);
+  await apiKeys.setHash(row.id, { keyHash, rowMac: seal.macRow(row, keyHash) });
+  // A key of our shape that has no checksum: from now on a wrong one alone refuses nothing.
+  if (readApiKey(key)?.checksum === 'wrong') await apiKeys.noteUnchecked();
 }

@@ -10,6 +10,7 @@ import type { KnownApiKey } from './api-key-cache.js';
 import { scopeList } from './create-api-key.js';
 import { assertInput } from './input.js';
 import { type Actor, OPERATOR_ACTOR, type Service } from './service.js';
+import { takeOverUsedApiKey } from './take-over-used-api-key.js';
 
 /** What a key can turn out to be. */
 export const VERIFICATION_CODES = [
@@ -88,7 +89,8 @@ const NOT_FOUND: ApiKeyVerdict = {
  * A revocation, like every other change, counts for each verification that begins more than a second after it was committed,
  * in every process. Limits hold over all processes exactly.
  *
- * @throws FieldsealError `ERR_INPUT_INVALID`; `ERR_FORBIDDEN` for a caller whose scopes lack `keys:verify`; those of the database
+ * @throws FieldsealError `ERR_INPUT_INVALID`; `ERR_FORBIDDEN` for a caller whose scopes lack `keys:verify`; those of the database,
+ * and, where keys are taken over, of the keyring
  * @example
  * const { valid, code } = await verifyApiKey(service, { key, scopes: ['read:projects'], ip: '192.0.2.7' });
  */
@@ -106,12 +108,13 @@ export async function verifyApiKey(
 
 /** The same for texts that were checked already. */
 export async function judgeApiKey(
-  { store, verification }: Service,
+  service: Service,
   key: string,
   scopes: readonly string[],
   ip: string | null,
 ): Promise<ApiKeyVerdict> {
-  const known = await verification.find(key);
+  const { store, verification } = service;
+  const known = (await verification.find(key)) ?? (await findTakenOver(service, key));
   if (!known) return NOT_FOUND;
   const refusal = refusalOf(known, scopes, ip, known.expiresAt === null ? 0 : await verification.nowMs());
   if (refusal) return verdict(known, refusal, null);
@@ -126,6 +129,13 @@ export async function judgeApiKey(
   }
   await verification.noteUse(known.id);
   return verdict(known, 'VALID', rateLimit);
+}
+
+/** A key of the Python original that gains its hash by this use; null for everything else. */
+async function findTakenOver(service: Service, key: string): Promise<KnownApiKey | null> {
+  if (!service.settings.apiKeysTakeOverOnUse || !(await takeOverUsedApiKey(service, key))) return null;
+  await service.verification.refresh();
+  return service.verification.find(key);
 }
 
 /** What stands against a use, apart from how many there were. A use that is refused for this is not counted. */

@@ -8,6 +8,7 @@ describe('the settings', () => {
     expect(readSettings({})).toMatchObject({
       host: '127.0.0.1',
       port: 8000,
+      apiKeysTakeOverOnUse: false,
       logLevel: 'info',
       metricsEnabled: true,
       metricsToken: null,
@@ -19,6 +20,7 @@ describe('the settings', () => {
 
   it('are what the variables say', () => {
     const env = {
+      API_KEYS_TAKE_OVER_ON_USE: 'true',
       LOG_LEVEL: 'Warn',
       METRICS_ENABLED: 'false',
       METRICS_TOKEN: 'a-token-of-16-chars',
@@ -27,6 +29,7 @@ describe('the settings', () => {
       MAX_REPLICATION_LAG_SECONDS: '30',
     };
     expect(readSettings(env)).toMatchObject({
+      apiKeysTakeOverOnUse: true,
       logLevel: 'warn',
       metricsEnabled: false,
       metricsToken: 'a-token-of-16-chars',
@@ -37,6 +40,7 @@ describe('the settings', () => {
   });
 
   it.each([
+    ['API_KEYS_TAKE_OVER_ON_USE', 'always'],
     ['LOG_LEVEL', 'loud'],
     ['METRICS_ENABLED', 'perhaps'],
     ['METRICS_TOKEN', 'too short'],

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { Fernet } from 'fieldseal';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { pythonFor } from '../../../fieldseal/test/python.ts';
+import { insertOriginal } from '../usecases/with-open-service.ts';
 import { withProject } from '../with-project.ts';
 import { finishedRotation } from './rotation.ts';
-import { withService } from './with-service.ts';
+import { onPostgres, onSqlite, withSameDatabase, withService } from './with-service.ts';
 
 const API = '/api/encryption';
 const KEY_TEXT = 'pk_abc123_Qm9yZGVycyBhcmUgZHJhd24gaW4gc2FuZA';
@@ -115,4 +116,43 @@ export default defineConfig({ keys: 'stored', model: defineModel({ users: { prim
       expect(() => new Fernet(service.project.key).decrypt(stored)).toThrow('cannot be decrypted');
     },
   );
+});
+
+describe.each([
+  ['SQLite', onSqlite],
+  ['PostgreSQL', onPostgres],
+])('with API_KEYS_TAKE_OVER_ON_USE on %s', (_name, place) => {
+  test('keys of the original are valid from their first use, which the audit log shows once for each', async () => {
+    const serveEnv = { API_KEYS_TAKE_OVER_ON_USE: 'true' };
+    await withService(place, { serveEnv }, async (service) => {
+      await expect.poll(service.output).toContain('every API key has its hash; turn API_KEYS_TAKE_OVER_ON_USE off');
+      const other = 'pk_abc124_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx';
+      service.project.keepSecret(KEY_TEXT, other);
+      const [own, verified] = await withSameDatabase(service, async (same) => [
+        await insertOriginal(same, KEY_TEXT),
+        await insertOriginal(same, other),
+      ]);
+      await service.end('SIGTERM');
+      await service.restart();
+      await expect
+        .poll(service.output)
+        .toContain("2 API key(s) have no hash; the Python original's become valid when they are");
+
+      expect((await service.request('GET', `${API}/keys`, { token: `${KEY_TEXT}x` })).status).toBe(401);
+      const bearers = Array.from({ length: 20 }, () => service.request('GET', `${API}/keys`, { token: KEY_TEXT }));
+      for (const { status } of await Promise.all(bearers)) expect(status).toBe(200);
+      const token = await service.token('1', '--admin');
+      const verify = (key: string) => service.request('POST', `${API}/keys/verify`, { token, body: { key } });
+      expect((await verify(other.replace(/x$/, 'y'))).body.code).toBe('NOT_FOUND');
+      const answers = await Promise.all(Array.from({ length: 20 }, () => verify(other)));
+      for (const { body } of answers) expect(body).toMatchObject({ code: 'VALID', key_id: verified?.id, user_id: 42 });
+
+      const exported = await service.project.fieldseal('audit', 'export', { env: service.env });
+      const rows = exported.stdout.split('\n').filter((line) => line.includes('api_keys_taken_over'));
+      expect(rows.map((line) => JSON.parse(line).details)).toMatchObject([
+        { hashed: [verified?.id], onUse: true, via: 'system' },
+        { hashed: [own?.id], onUse: true, via: 'system' },
+      ]);
+    });
+  });
 });

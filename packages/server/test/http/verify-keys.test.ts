@@ -1,30 +1,11 @@
 /** `POST /keys/verify`, in a running service on either database. */
-import { takeEnvironmentKeys } from 'fieldseal';
 import { describe, expect, test } from 'vitest';
-import { parseDatabaseUrl } from '../../src/store/database-url.js';
-import { openStore } from '../../src/store/open-store.js';
-import { openService, type Service } from '../../src/usecases/service.js';
 import { issueKey } from '../usecases/with-open-service.js';
-import { onPostgres, onSqlite, type RunningService, withService } from './with-service.ts';
+import { onPostgres, onSqlite, withSameDatabase, withService } from './with-service.ts';
 
 const KEYS = '/api/encryption/keys';
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
 const NOT_FOUND = { valid: false, code: 'NOT_FOUND', key_id: null, user_id: null, scopes: null, expires_at: null };
-
-/** The same database opened in the test's process, for what no route does. */
-async function withSameDatabase<T>(
-  { project, env }: RunningService,
-  work: (service: Service) => Promise<T>,
-): Promise<T> {
-  const url = env['DATABASE_URL'] === 'sqlite:app.db' ? `sqlite:${project.file}` : (env['DATABASE_URL'] as string);
-  const store = await openStore(parseDatabaseUrl(url), { schema: env['DATABASE_SCHEMA'] ?? 'fieldseal' });
-  try {
-    const { service } = await openService(store, takeEnvironmentKeys({ ENCRYPTION_KEY: project.key }));
-    return await work(service);
-  } finally {
-    await store.close();
-  }
-}
 
 describe.each([
   ['SQLite', onSqlite],

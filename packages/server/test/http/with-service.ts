@@ -1,7 +1,10 @@
 /** The real `fieldseal serve` in a process of its own, on SQLite or PostgreSQL, and requests to it. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { Fernet, Secret } from 'fieldseal';
+import { Fernet, Secret, takeEnvironmentKeys } from 'fieldseal';
+import { parseDatabaseUrl } from '../../src/store/database-url.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import { openService, type Service } from '../../src/usecases/service.ts';
 import { withPostgresSchema } from '../postgres.ts';
 import { type Project, type ProjectOptions, withProject } from '../with-project.ts';
 
@@ -129,6 +132,21 @@ export async function withService<T>(
     };
     return work(service);
   });
+}
+
+/** The same database opened in the test's process, for what no route does. */
+export async function withSameDatabase<T>(
+  { project, env }: RunningService,
+  work: (service: Service) => Promise<T>,
+): Promise<T> {
+  const url = env['DATABASE_URL'] === 'sqlite:app.db' ? `sqlite:${project.file}` : (env['DATABASE_URL'] as string);
+  const store = await openStore(parseDatabaseUrl(url), { schema: env['DATABASE_SCHEMA'] ?? 'fieldseal' });
+  try {
+    const { service } = await openService(store, takeEnvironmentKeys({ ENCRYPTION_KEY: project.key }));
+    return await work(service);
+  } finally {
+    await store.close();
+  }
 }
 
 /** A subject that no other test uses. */

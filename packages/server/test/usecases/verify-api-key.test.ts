@@ -1,9 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import Database from 'better-sqlite3';
-import { EncryptionService, Keyring } from 'fieldseal';
-import pg from 'pg';
 import { describe, expect, it, vi } from 'vitest';
 import { generateApiKey } from '../../src/auth/api-key-format.js';
 import type { Store } from '../../src/store/store.js';
@@ -13,7 +10,7 @@ import { rerollApiKey } from '../../src/usecases/reroll-api-key.js';
 import { OPERATOR_ACTOR, type Service } from '../../src/usecases/service.js';
 import { takeOverApiKeys } from '../../src/usecases/take-over-api-keys.js';
 import { verifyApiKey } from '../../src/usecases/verify-api-key.js';
-import { issueKey, onPostgresSchema, onSqliteFile, type ServicePlace } from './with-open-service.js';
+import { alter, insertOriginal, issueKey, onPostgresSchema, onSqliteFile } from './with-open-service.js';
 
 const CHILD = fileURLToPath(new URL('verifying-child.ts', import.meta.url));
 const NOT_FOUND = {
@@ -50,20 +47,6 @@ function withWrongChecksum(key: string): string {
 
 const code = async (service: Service, key: string, rest: { scopes?: string[]; ip?: string } = {}) =>
   (await verifyApiKey(service, { key, ...rest })).code;
-
-/** With what a test does to a row behind the service's back. */
-async function alter({ target, schema }: ServicePlace, sql: string): Promise<void> {
-  if (target.dialect === 'sqlite') {
-    const db = new Database(target.file);
-    db.exec(sql.replaceAll('{t}', ''));
-    db.close();
-    return;
-  }
-  const client = new pg.Client({ connectionString: target.connectionString });
-  await client.connect();
-  await client.query(sql.replaceAll('{t}', `${schema}.`));
-  await client.end();
-}
 
 describe.each([
   ['SQLite', onSqliteFile],
@@ -196,15 +179,8 @@ describe.each([
 
       // As the guide of the original shows one, and with the underscores that `secrets.token_urlsafe` makes.
       const originals = ['pk_abc124_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', 'pk_abc125_a_b-cdefghijklmnopqrstuvwxyz_0123'];
-      const current = new EncryptionService(new Keyring((await service.openKeyring(service.store)).ring));
       for (const original of originals) {
-        await service.store.apiKeys.insert({
-          ...(await issueKey(service)).row,
-          prefix: original.slice(0, 9),
-          keyHash: null,
-          rowMac: null,
-          encryptedKey: current.encryptField(original),
-        });
+        await insertOriginal(service, original);
         expect(await code(service, original)).toBe('NOT_FOUND');
       }
       const elsewhere = await open();
