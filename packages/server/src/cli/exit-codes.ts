@@ -85,5 +85,6 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   ERR_AUDIT_TAMPERED: 1,
   ERR_HEADERS_TOO_LARGE: 1,
   ERR_REQUEST_TIMEOUT: 1,
+  ERR_EXPECTATION: 1,
   ERR_INTERNAL: 1,
 };
