@@ -83,6 +83,7 @@ export const ERROR_CODES = {
   ERR_AUDIT_UNSIGNED: 'The command that signs checkpoints of the audit log failed.',
   ERR_HEADERS_TOO_LARGE: 'The request’s address and headers are larger than allowed.',
   ERR_REQUEST_TIMEOUT: 'The request did not come to its end in time.',
+  ERR_EXPECTATION: 'The request expects what the service does not do.',
   ERR_INTERNAL: 'A fault of Fieldseal itself.',
 } as const;
 

@@ -1,7 +1,7 @@
 /** The exit code of each error. A code without one does not compile. */
 import type { ErrorCode } from 'fieldseal';
 
-/** 0 done, 1 finished with failures, 2 usage or configuration, 3 stopped and resumable. */
+/** 0 done, 1 finished with failures, 2 usage, configuration or refused, 3 stopped and resumable. */
 export const EXIT = { done: 0, failures: 1, usage: 2, stopped: 3 } as const;
 
 export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
@@ -55,7 +55,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   ERR_METHOD: 1,
   ERR_RATE_LIMITED: 1,
   ERR_UNAVAILABLE: 3,
-  ERR_API_KEY_REVOKED: 1,
+  ERR_API_KEY_REVOKED: 2,
   ERR_API_KEY_PREFIX_TAKEN: 1,
   ERR_TOKEN_INVALID: 2,
   ERR_ADDRESS_IN_USE: 2,
@@ -86,5 +86,6 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   ERR_AUDIT_UNSIGNED: 2,
   ERR_HEADERS_TOO_LARGE: 1,
   ERR_REQUEST_TIMEOUT: 1,
+  ERR_EXPECTATION: 1,
   ERR_INTERNAL: 1,
 };

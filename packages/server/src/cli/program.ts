@@ -4,7 +4,7 @@
  */
 
 import { Command, CommanderError, Option } from 'commander';
-import { Fernet, FieldsealError, isFieldsealError } from 'fieldseal';
+import { type ErrorCode, Fernet, FieldsealError, isFieldsealError } from 'fieldseal';
 import type { Dependencies } from '../usecases/dependencies.js';
 import type { SweepOptions, SweepReport } from '../usecases/drive-run.js';
 import type { JwtSettings } from '../usecases/principals.js';
@@ -22,6 +22,7 @@ import { type KeySources, protectKey, readKeyArgument } from './key-argument.js'
 import { addKeyringCommands } from './keyring-commands.js';
 import { Output, type Terminal } from './output.js';
 import { positiveNumber } from './parse-number.js';
+import { recordRefusal } from './refused-commands.js';
 import { renderReport, renderRun, renderRuns, renderScan } from './render.js';
 import { addScheduleCommands } from './schedule-commands.js';
 import { addServiceCommands, type ServiceCommands } from './service-commands.js';
@@ -135,13 +136,22 @@ Example, the first day:
   fieldseal encrypt`,
     );
 
+  let running = program;
+  program.hook('preAction', (_program, command) => {
+    running = command;
+  });
+  /** Writes down that the command is refused, once it is known in which database. */
+  let refused = async (_code: ErrorCode): Promise<void> => {};
+
   /** A command whose options may also stand before its name. */
   const command = (name: string, description: string, example: string): Command =>
     program.command(name).description(description).addHelpText('after', `\nExample:\n  ${example}`);
   const dependencies = (): Dependencies => {
     const { json, config } = program.opts<{ json?: true; config?: string }>();
     output = new Output(context.terminal, json ?? false);
-    return context.dependencies({ config: config ?? null, notify: (notice) => output.notice(notice) });
+    const deps = context.dependencies({ config: config ?? null, notify: (notice) => output.notice(notice) });
+    refused = (code) => recordRefusal(deps, running, code);
+    return deps;
   };
   const report = (result: SweepReport) => {
     output.result({ ...result }, renderReport(result));
@@ -355,6 +365,7 @@ Example, the first day:
         );
     if (known !== error && context.env['FIELDSEAL_DEBUG'] === '1') context.terminal.err(`${(error as Error).stack}\n`);
     output.error(known);
+    await refused(known.code);
     return EXIT_CODES[known.code];
   }
   return exitCode;

@@ -12,6 +12,7 @@ import { VerifiedTokens } from '../usecases/verified-tokens.js';
 import { allowedMethods } from './allowed-methods.js';
 import { authenticate, hasCredentials, originOf } from './authenticate.js';
 import { challengeOf } from './challenge.js';
+import { checkHeads } from './check-heads.js';
 import { assertNoCredentials } from './credentials-in-address.js';
 import { assertReadable } from './media-type.js';
 import { metricsRoute } from './metrics-route.js';
@@ -109,7 +110,8 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: IDLE_TIMEOUT_MS,
-    http: { maxHeaderSize: HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+    // `checkHeads` asks for the host.
+    http: { maxHeaderSize: HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false },
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     genReqId: requestIds(deps.trustedProxies),
     // Ours says the same as a problem, below.
@@ -132,8 +134,7 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     done();
   });
   observe(app, deps.telemetry, API_PREFIX);
-  // Its pages may read refusals as well.
-  if (deps.corsOrigins && deps.corsOrigins.length > 0) await allowOrigins(app, deps.corsOrigins);
+  checkHeads(app);
   const verifyJwt = jwtVerifier(deps.jwt, {
     onFailure: (reason) => log({ level: 'warn', event: 'jwks_not_fetched', reason }),
   });
@@ -200,6 +201,8 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
     }
     return reply.code(status).type(PROBLEM_TYPE).send(problem(known, request.id));
   });
+  // Before the hooks that refuse, so that its pages may read refusals as well; behind the error handler, which its route would lack.
+  if (deps.corsOrigins && deps.corsOrigins.length > 0) await allowOrigins(app, deps.corsOrigins);
   const methodsOf = allowedMethods(app);
   app.setNotFoundHandler(async (request, reply) => {
     await limitRequests(request, reply);
@@ -256,8 +259,20 @@ export async function buildApp(deps: HttpDependencies): Promise<FastifyInstance>
         done(null, payload);
       });
       api.addHook('onSend', sendTogether());
-      for (const routes of [apiKeyRoutes, verificationRoutes, auditLogRoutes, auditProofRoutes, rotationRoutes])
-        await api.register(async (scope) => routes(scope, deps));
+      for (const [tag, routes] of [
+        ['API keys', apiKeyRoutes],
+        ['API keys', verificationRoutes],
+        ['Audit log', auditLogRoutes],
+        ['Audit log', auditProofRoutes],
+        ['Rotation', rotationRoutes],
+      ] as const) {
+        await api.register(async (scope) => {
+          scope.addHook('onRoute', (route) => {
+            route.schema = { ...route.schema, tags: [tag] };
+          });
+          await routes(scope, deps);
+        });
+      }
     },
     { prefix: API_PREFIX },
   );

@@ -23,7 +23,7 @@ export async function describeApi(app: FastifyInstance, version: string, hasDocs
     },
     transformObject: (document) => {
       const api = 'openapiObject' in document ? document.openapiObject : document.swaggerObject;
-      optionalBodies(api as OpenApiLike);
+      completeOperations(api as OpenApiLike);
       return api;
     },
   });
@@ -32,18 +32,30 @@ export async function describeApi(app: FastifyInstance, version: string, hasDocs
   await app.register(swaggerUi, {
     routePrefix: DOCS_PREFIX,
     staticCSP: DOCS_POLICY,
-    theme: { title: 'Fieldseal' },
+    // The bar to open other descriptions with: the page's policy lets none be loaded.
+    theme: {
+      title: 'Fieldseal',
+      css: [{ filename: 'theme.css', content: '.download-url-wrapper { display: none !important }' }],
+    },
     logo: { type: 'image/svg+xml', content: Buffer.from(LOGO) },
     // Without it, a badge of validator.swagger.io would be asked for.
     uiConfig: { validatorUrl: null, persistAuthorization: false, deepLinking: true },
   });
 }
-/** Bodies of which nothing is required may be left out: `emptyBody` stands in for them. */
-function optionalBodies(api: OpenApiLike): void {
+
+/** What the plugin says of an answer that has no description of its own. */
+const NOT_DESCRIBED = 'Default Response';
+const SUCCESSES: Readonly<Record<string, string>> = { 200: 'Done.', 201: 'Created.', 202: 'Begun.' };
+
+function completeOperations(api: OpenApiLike): void {
   for (const operations of Object.values(api.paths ?? {})) {
-    for (const { requestBody } of Object.values(operations)) {
+    for (const { requestBody, responses } of Object.values(operations)) {
+      // Bodies of which nothing is required may be left out: `emptyBody` stands in for them.
       const required = requestBody?.content['application/json']?.schema?.required ?? [];
       if (requestBody && required.length === 0) requestBody.required = false;
+      for (const [status, response] of Object.entries(responses ?? {})) {
+        if (response.description === NOT_DESCRIBED) response.description = SUCCESSES[status] ?? NOT_DESCRIBED;
+      }
     }
   }
 }
@@ -57,6 +69,7 @@ interface OpenApiLike {
         Record<
           string,
           {
+            readonly responses?: Readonly<Record<string, { description?: string }>>;
             readonly requestBody?: {
               required?: boolean;
               readonly content: Readonly<

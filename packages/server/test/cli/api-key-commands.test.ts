@@ -79,6 +79,10 @@ it('API keys are issued with limits, changed, disabled, rerolled and found from 
       const { exitCode, last } = await cli(...(wrong as string[]), '--json');
       expect([wrong, exitCode, last.code]).toEqual([wrong, 2, code]);
     }
+    expect((await cli('revoke', '2')).out).toMatch(/^Key 2 \(pk_\w{6}\) is revoked\.\n$/);
+    const twice = await cli('revoke', '2', '--json');
+    expect([twice.exitCode, twice.last.code]).toEqual([2, 'ERR_API_KEY_REVOKED']);
+
     const { last } = await cli(...create, '--scopes', 'no scope', '--json');
     expect(last.message).toBe('scopes has a form or characters that are not allowed.');
   }));

@@ -203,6 +203,43 @@ describe('every answer', () => {
       expect(app.app.server.maxConnections).toBe(10_000);
     }));
 
+  test('is a problem also where Node would have refused the head: HTTP/1.1 without a host, an expectation that nobody meets', () =>
+    appOnSqlite({ corsOrigins: ['https://app.example'] }, async (app) => {
+      await app.app.listen({ host: '127.0.0.1', port: 0 });
+      const refused = async (head: string) => {
+        const answer = readRaw(await raw(app, `${head}\r\n\r\n`));
+        const id = /^x-request-id: ([0-9a-f]{24})\r?$/m.exec(answer.head)?.[1];
+        expect([head, answer.body.instance]).toEqual([head, `urn:fieldseal:request:${id}`]);
+        expect(app.log.at(-1)).toMatchObject({ event: 'request', requestId: id, status: answer.status });
+        for (const line of ['content-type: application/problem+json', 'cache-control: no-store', 'connection: close'])
+          expect(answer.head).toContain(line);
+        return `${answer.status} ${answer.body.code}`;
+      };
+      const token = await app.token('ada');
+      const preflight = 'Origin: https://app.example\r\nAccess-Control-Request-Method: POST';
+      for (const head of [
+        `GET ${API_PREFIX}/keys HTTP/1.1\r\nAuthorization: Bearer ${token}`,
+        'GET /healthz HTTP/1.1',
+        'GET /nothing HTTP/1.1',
+        `OPTIONS ${API_PREFIX}/keys HTTP/1.1\r\n${preflight}`,
+        'GET /healthz HTTP/1.1\r\nExpect: a-miracle',
+      ])
+        expect([head, await refused(head)]).toEqual([head, '400 ERR_INPUT_INVALID']);
+      // What is said to be its body is not taken for the next request.
+      const body = 'Content-Length: 34\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a';
+      for (const head of [
+        'GET /healthz HTTP/1.1\r\nHost: a\r\nExpect: a-miracle',
+        `POST ${API_PREFIX}/keys HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\nExpect: 200-ok\r\n${body}`,
+      ])
+        expect([head, await refused(head)]).toEqual([head, '417 ERR_EXPECTATION']);
+      expect((await app.call('GET', '/keys', { token })).body).toEqual([]);
+      // HTTP/1.0 may do without a host, and its expectations are ignored.
+      const old = await raw(app, 'GET /healthz HTTP/1.0\r\nExpect: a-miracle\r\n\r\n');
+      expect(readRaw(old).status).toBe(200);
+      const expected = await raw(app, `GET /healthz HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n${CLOSE}\r\n`);
+      expect(expected).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/);
+    }));
+
   test('on an open connection while the service ends is a problem too', () =>
     appOnSqlite({}, async (app) => {
       await app.app.listen({ host: '127.0.0.1', port: 0 });

@@ -96,7 +96,8 @@ export async function apiKeyRoutes(scope: FastifyInstance, { service }: HttpDepe
     '/keys',
     {
       schema: {
-        summary: 'List API keys, newest first: your own, or everybody’s for an admin. The next page is in `Link`.',
+        summary:
+          'List API keys, newest first: your own, or everybody’s for an admin. The next page is in the header Link.',
         querystring: KeyPageSchema,
         response: { 200: Type.Array(ApiKeySchema) },
       },

@@ -77,7 +77,8 @@ export async function auditLogRoutes(scope: FastifyInstance, { service }: HttpDe
     '/audit-logs',
     {
       schema: {
-        summary: 'List audit rows, newest first: your own, or everybody’s for an admin. The next page is in `Link`.',
+        summary:
+          'List audit rows, newest first: your own, or everybody’s for an admin. The next page is in the header Link.',
         querystring: ListSchema,
         response: { 200: AuditLogsSchema },
       },

@@ -75,7 +75,7 @@ export async function auditProofRoutes(scope: FastifyInstance, { service }: Http
     '/audit-logs/consistency-proof',
     {
       schema: {
-        summary: 'The proof that the tree of `from` leaves is how the tree of `to` leaves began.',
+        summary: 'The proof that a tree is how a larger one began.',
         querystring: TreeSizesSchema,
         response: { 200: ConsistencyProofSchema },
       },

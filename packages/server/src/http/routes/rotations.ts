@@ -77,7 +77,8 @@ export async function rotationRoutes(scope: FastifyInstance, deps: HttpDependenc
     '/rotations',
     {
       schema: {
-        summary: 'List rotations, newest first (admins, or the scope rotation:write). The next page is in `Link`.',
+        summary:
+          'List rotations, newest first (admins, or the scope rotation:write). The next page is in the header Link.',
         querystring: PageSchema,
         response: { 200: Type.Array(ListedRotationSchema) },
       },
