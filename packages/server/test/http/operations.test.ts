@@ -110,7 +110,7 @@ describe('/docs', () => {
       const loaded = Array.from(page.body.matchAll(/(?:src|href)="([^"]*)"/g), ([, address]) => address as string);
       expect(loaded.length).toBeGreaterThan(4);
       for (const address of loaded) {
-        expect(address).toMatch(/^\/docs\/static\/[\w.-]+$/);
+        expect(address).toMatch(/^\/docs\/static\/(theme\/)?[\w.-]+$/);
         expect([address, (await app.inject(address)).statusCode]).toEqual([address, 200]);
       }
       expect(page.body).not.toMatch(/(?:src|href)="?(?:https?:)?\/\//);
