@@ -37,6 +37,13 @@ async function kill(place: FieldsProject, delayMs: number, ...args: string[]): P
   return rotatedIn(await place.query(rangesOfNewest(place.own)));
 }
 
+/** How many rows have one index value under the old key and the new one. */
+async function coincidences(place: FieldsProject): Promise<number> {
+  const table = new Table(MODEL, 't', await place.keyring());
+  const values = Array.from({ length: ROWS }, (_, i) => ({ v: `value ${i + 1}`, org: (i + 1) % 3 }));
+  return values.filter((row) => table.lookup('v_index' as never, row).length === 1).length;
+}
+
 describe.each(FIELDS_PROJECTS)('killed with SIGKILL again and again on %s', (_name, withPlace) => {
   it('`encrypt` and `index --rotate` end with every row readable, found and counted once', { timeout: 120_000 }, () =>
     withPlace({ sql: SQL, config: CONFIG }, async (place) => {
@@ -52,9 +59,11 @@ describe.each(FIELDS_PROJECTS)('killed with SIGKILL again and again on %s', (_na
         }
         expect([seed, partial.size > 0]).toEqual([seed, true]);
         const { exitCode, last } = await place.fieldseal(...args, '--json');
+        // One in 2^18 values has the same 18 bits under both keys, and is current before it is rotated.
+        const current = args[0] === 'index' ? await coincidences(place) : 0;
         expect(last).toMatchObject({
           ...{ status: 'completed', left: 0, failures: [] },
-          counts: { total: records, rotated: records, current: 0, skipped: 0, failed: 0 },
+          counts: { total: records, rotated: records - current, current, skipped: 0, failed: 0 },
         });
         expect(exitCode).toBe(0);
       }

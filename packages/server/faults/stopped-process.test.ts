@@ -8,6 +8,7 @@ import { logRound } from './series.ts';
 
 const ROWS = 8_000;
 const ROUNDS = 2;
+const STOPPING_MS = 200;
 
 /** Whether somebody holds a lock on the file, and not just for a moment. */
 function isLocked(file: string): boolean {
@@ -27,6 +28,8 @@ async function stop(rotation: Rotation, { project }: People, random: () => numbe
   for (;;) {
     await setTimeout(random() * 300);
     rotation.child.kill('SIGSTOP');
+    // Until it has stopped, which takes a moment where every processor is busy, it may still take the lock.
+    await setTimeout(STOPPING_MS);
     if (!isSqlite || !isLocked(project.file)) return;
     rotation.child.kill('SIGCONT');
   }
