@@ -42,23 +42,32 @@ export class HmacSha256 {
    * @param hashed `buffer[0 … end)`, by whoever has that view already
    */
   writeTo(buffer: Buffer, end: number, target: Buffer, targetOffset: number, hashed = buffer.subarray(0, end)): void {
-    this.#innerPad.copy(buffer, 0);
-    const inner = hash('sha256', hashed, 'binary');
-    ZEROS.copy(buffer, 0);
-    this.#outer.write(inner, HMAC_BLOCK_BYTES, 'latin1');
+    this.#hashInner(buffer, hashed);
     target.write(hash('sha256', this.#outer, 'binary'), targetOffset, 'latin1');
   }
 
   /** The HMAC of one message, 32 bytes. It works on a copy of the message, which it erases. */
   of(message: Uint8Array): Buffer {
+    return Buffer.from(this.hexOf(message), 'hex');
+  }
+
+  /** The same as 64 hex digits. */
+  hexOf(message: Uint8Array): string {
     const end = HMAC_BLOCK_BYTES + message.length;
     const buffer = message.length <= SHORT_BYTES ? scratch : Buffer.allocUnsafeSlow(end);
     buffer.set(message, HMAC_BLOCK_BYTES);
-    const mac = Buffer.allocUnsafe(HMAC_BYTES);
     // Nothing that is called here can come back to this method, so that the scratch memory has one user at a time.
-    this.writeTo(buffer, end, mac, 0);
-    buffer.fill(0, 0, end);
-    return mac;
+    this.#hashInner(buffer, buffer.subarray(0, end));
+    buffer.fill(0, HMAC_BLOCK_BYTES, end);
+    return hash('sha256', this.#outer, 'hex');
+  }
+
+  /** Completes the outer message: the padded key is there, behind it comes the hash of padded key and message. */
+  #hashInner(buffer: Buffer, hashed: Buffer): void {
+    this.#innerPad.copy(buffer, 0);
+    const inner = hash('sha256', hashed, 'binary');
+    ZEROS.copy(buffer, 0);
+    this.#outer.write(inner, HMAC_BLOCK_BYTES, 'latin1');
   }
 }
 

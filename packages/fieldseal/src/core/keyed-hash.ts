@@ -25,7 +25,7 @@ export class KeyedHash {
   /** 64 hex digits over the list of parts; two different lists have different hashes. */
   hash(...parts: readonly (string | Uint8Array)[]): string {
     const message = lengthPrefixed(this.#label, ...parts);
-    const hex = this.#hmac.of(message).toString('hex');
+    const hex = this.#hmac.hexOf(message);
     message.fill(0);
     return hex;
   }

@@ -72,7 +72,7 @@ export class RootKey {
           key.wraps[this.fingerprint] ?? '',
         ]),
     );
-    return new HmacSha256(this.#derive('state', ring.id)).of(message).toString('hex');
+    return new HmacSha256(this.#derive('state', ring.id)).hexOf(message);
   }
 
   #aead(keyringId: string): Xaes256Gcm {

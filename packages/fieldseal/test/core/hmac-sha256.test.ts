@@ -49,6 +49,16 @@ describe('HmacSha256', () => {
     }
   });
 
+  it('gives the same in hex, also for messages that are too long for the memory that short ones share', () => {
+    for (const length of [0, 1, 1023, 1024, 1025, 5000]) {
+      const [key, message] = [randomBytes(32), randomBytes(length)];
+      const hmacOfKey = new HmacSha256(key);
+      const expected = createHmac('sha256', key).update(message).digest();
+      expect(hmacOfKey.hexOf(message)).toBe(expected.toString('hex'));
+      expect(hmacOfKey.of(message)).toEqual(expected);
+    }
+  });
+
   it('takes no key of more than a block', () => {
     expect(() => new HmacSha256(new Uint8Array(65))).toThrow(new RangeError('an HMAC key here has at most 64 bytes'));
   });

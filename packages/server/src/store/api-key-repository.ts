@@ -1,6 +1,7 @@
 /** The API keys of the service. */
 import { FieldsealError } from 'fieldseal';
 import {
+  type CompiledQuery,
   type Expression,
   type ExpressionBuilder,
   type Kysely,
@@ -42,6 +43,9 @@ export function apiKeyRepository(db: Db, dialect: Dialect, clock: DatabaseClock)
       return toApiKeyRow(changed);
     });
   }
+
+  /** Asked most often of all: built once. */
+  let byPrefixes: CompiledQuery<CheckedColumns> | null = null;
 
   const revisionOf = async (name: Revision) => {
     const query = db.selectFrom('fieldseal_revisions').select('revision').where('name', '=', name);
@@ -91,11 +95,9 @@ export function apiKeyRepository(db: Db, dialect: Dialect, clock: DatabaseClock)
     },
 
     async findByPrefixes(prefixes) {
-      const isOneOf =
-        dialect === 'postgres'
-          ? sql<SqlBool>`prefix = any(${prefixes}::text[])`
-          : sql<SqlBool>`prefix in (select value from json_each(${JSON.stringify(prefixes)}))`;
-      const rows = await db.selectFrom('api_keys').select(CHECKED_COLUMNS).where(isOneOf).execute();
+      byPrefixes ??= prefixesQuery(db, dialect).compile();
+      const parameters = [dialect === 'postgres' ? prefixes : JSON.stringify(prefixes)];
+      const { rows } = await db.executeQuery<CheckedColumns>({ ...byPrefixes, parameters });
       return rows.map(toCheckedRow);
     },
 
@@ -246,6 +248,15 @@ const CHECKED_COLUMNS = [
   ...(['is_active', 'revoked_at', 'disabled_at'] as const),
   ...(['allowed_ips', 'rate_limit', 'rate_window_seconds', 'quota', 'metadata'] as const),
 ];
+
+/** Its one parameter: the prefixes as an array, on SQLite as JSON text. */
+function prefixesQuery(db: Db, dialect: Dialect) {
+  const isOneOf =
+    dialect === 'postgres'
+      ? sql<SqlBool>`prefix = any(${null}::text[])`
+      : sql<SqlBool>`prefix in (select value from json_each(${null}))`;
+  return db.selectFrom('api_keys').select(CHECKED_COLUMNS).where(isOneOf);
+}
 
 type CheckedColumns = Pick<Selectable<StoreSchema['api_keys']>, (typeof CHECKED_COLUMNS)[number]>;
 
