@@ -12,6 +12,11 @@ const DOCS_POLICY =
 const LOGO =
   '<svg xmlns="http://www.w3.org/2000/svg" width="160" height="40"><text y="28" font-family="sans-serif" font-size="24" fill="#fff">Fieldseal</text></svg>';
 
+/** Without the bar to open other descriptions with, since the policy lets none be loaded, and the column of links, of which there are none. */
+const STYLE =
+  '.download-url-wrapper, .swagger-ui .response-col_links { display: none !important } .swagger-ui table.responses-table tbody tr td.response-col_status { min-width: 4em }';
+const VIEWPORT = `document.head.insertAdjacentHTML('beforeend', '<meta name="viewport" content="width=device-width">');`;
+
 /** Adds `/openapi.json`, and `/docs` if it shall be there. Before the routes that it shall describe. */
 export async function describeApi(app: FastifyInstance, version: string, hasDocs: boolean): Promise<void> {
   await app.register(swagger, {
@@ -32,10 +37,11 @@ export async function describeApi(app: FastifyInstance, version: string, hasDocs
   await app.register(swaggerUi, {
     routePrefix: DOCS_PREFIX,
     staticCSP: DOCS_POLICY,
-    // The bar to open other descriptions with: the page's policy lets none be loaded.
     theme: {
       title: 'Fieldseal',
-      css: [{ filename: 'theme.css', content: '.download-url-wrapper { display: none !important }' }],
+      css: [{ filename: 'theme.css', content: STYLE }],
+      // Its HTML says nothing of phones, which then lay it out for a wide screen.
+      js: [{ filename: 'viewport.js', content: VIEWPORT }],
     },
     logo: { type: 'image/svg+xml', content: Buffer.from(LOGO) },
     // Without it, a badge of validator.swagger.io would be asked for.
