@@ -1,5 +1,5 @@
 /** Kysely over pg, with values and sessions as the store wants them. */
-import { CompiledQuery, type DatabaseConnection, type Dialect, PostgresDialect } from 'kysely';
+import { type Dialect, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { PoolSettings } from './database-url.js';
 
@@ -19,12 +19,16 @@ export function postgresDialect(
     application_name: 'fieldseal',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     types: { getTypeParser },
-  });
+    // By the pool, which drops a connection that is lost here. Kysely's own hook would keep it for ever, and the pool could not end.
+    verify: (client: pg.PoolClient, done: (error?: Error) => void) => {
+      prepareSession(client, readOnly).then(() => done(), done);
+    },
+  } as pg.PoolConfig);
   // A connection that the server cuts, idle or in use, is replaced by the pool, and whoever used it learns it from its
   // query. Unheard, these events would end the process.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
-  return new PostgresDialect({ pool, onCreateConnection: (connection) => prepareSession(connection, readOnly) });
+  return new PostgresDialect({ pool });
 }
 
 /** A timestamptz as a session in UTC gives it; parsing each into a Date takes ten times as long as moving its parts. */
@@ -44,11 +48,11 @@ function getTypeParser(oid: number, format?: 'text' | 'binary'): (text: string) 
 }
 
 /** A key must be on the disk before a value uses it, whatever the server's defaults are. */
-async function prepareSession(connection: DatabaseConnection, readOnly: boolean): Promise<void> {
-  await connection.executeQuery(
-    CompiledQuery.raw(`select
+async function prepareSession(client: pg.PoolClient, readOnly: boolean): Promise<void> {
+  await client.query(
+    `select
       set_config('default_transaction_isolation', 'read committed', false),
       set_config('default_transaction_read_only', '${readOnly ? 'on' : 'off'}', false),
-      set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false)`),
+      set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false)`,
   );
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { Kysely, sql } from 'kysely';
 import { describe, expect, inject, it } from 'vitest';
 import { postgresDialect } from '../../src/store/postgres-dialect.js';
@@ -69,6 +71,35 @@ describe('a pool', () => {
       expect(new Set(await Promise.all(Array.from({ length: 12 }, ask))).size).toBe(size);
     } finally {
       await db.destroy();
+    }
+  });
+
+  it('drops a connection that is cut while its session is prepared, and can be closed', async () => {
+    const target = new URL(inject('postgresUrl'));
+    let cuts = 0;
+    const proxy = createServer((near) => {
+      const far = connect(Number(target.port), target.hostname);
+      for (const socket of [near, far]) socket.on('error', () => {});
+      near.on('close', () => far.destroy());
+      near.on('data', (bytes) => {
+        if (cuts < 12 && bytes.includes('set_config')) {
+          cuts++;
+          near.destroy();
+        } else far.write(bytes);
+      });
+      far.pipe(near);
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    const through = new URL(target);
+    [through.hostname, through.port] = ['127.0.0.1', String((proxy.address() as AddressInfo).port)];
+    const db = new Kysely<object>({ dialect: postgresDialect(through.href, false, { size: 2 }) });
+    const ask = () => sql`select 1 as one`.execute(db);
+    try {
+      for (let i = 0; i < 12; i++) await expect(ask()).rejects.toThrow('Connection terminated unexpectedly');
+      expect((await ask()).rows).toEqual([{ one: 1 }]);
+    } finally {
+      await db.destroy();
+      proxy.close();
     }
   });
 
