@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { databaseProvider, EncryptionService, openKeyring } from 'fieldseal';
 import pg from 'pg';
 import { expect, test } from 'vitest';
-import { finishedRotation } from '../test/http/rotation.ts';
+import { finishedRotation, startRotation } from '../test/http/rotation.ts';
 import { onPostgres, withService } from '../test/http/with-service.ts';
 import { configText } from '../test/with-project.ts';
 
@@ -33,16 +33,15 @@ test('on PostgreSQL too, a service killed in the middle of a rotation finishes i
       }),
     {},
     async (service) => {
-      expect((await service.project.fieldseal('encrypt', { env: service.env })).exitCode).toBe(0);
       const token = await service.token('root', '--admin');
       const { body: key } = await service.request('POST', `${API}/keys`, { token, body: { name: 'k' } });
-      const { body } = await service.request('POST', `${API}/rotate`, { token, body: {} });
+      const rotation = await startRotation(service, token);
       const rotated = async () =>
-        (await service.request('GET', `${API}/rotation-status/${body.rotation_id}`, { token })).body.rotated_records;
+        (await service.request('GET', `${API}/rotation-status/${rotation}`, { token })).body.rotated_records;
       while ((await rotated()) === 0) await setTimeout(5);
       await service.end('SIGKILL');
       await service.restart();
-      expect(await finishedRotation(service, body.rotation_id, token)).toMatchObject({
+      expect(await finishedRotation(service, rotation, token)).toMatchObject({
         rotation_status: 'completed',
         total_records: ROWS + 1,
         rotated_records: ROWS + 1,

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { databaseProvider, EncryptionService, openKeyring } from 'fieldseal';
 import { expect, test } from 'vitest';
-import { finishedRotation } from '../test/http/rotation.ts';
+import { finishedRotation, startRotation } from '../test/http/rotation.ts';
 import { onSqlite, withService } from '../test/http/with-service.ts';
 import { rangesOfNewest, rotatedIn } from '../test/sweep/ranges-of.js';
 import { configText } from '../test/with-project.ts';
@@ -23,10 +23,9 @@ test('a service killed with SIGKILL in the middle of a rotation finishes it afte
 }, async () => {
   await withService(onSqlite, { sql: PEOPLE_SQL, config: CONFIG }, async (service) => {
     const { project } = service;
-    expect((await project.fieldseal('encrypt', { env: service.env })).exitCode).toBe(0);
     const token = await service.token('root', '--admin');
     const { body: key } = await service.request('POST', `${API}/keys`, { token, body: { name: 'k' } });
-    const { body } = await service.request('POST', `${API}/rotate`, { token, body: {} });
+    const rotation = await startRotation(service, token);
     const rotated = () => project.db((db) => rotatedIn(db.prepare(rangesOfNewest('')).all() as { counts: string }[]));
     while (rotated() === 0) await setTimeout(5);
     await service.end('SIGKILL');
@@ -35,7 +34,7 @@ test('a service killed with SIGKILL in the middle of a rotation finishes it afte
     expect(met).toBeLessThan(ROWS);
 
     await service.restart();
-    expect(await finishedRotation(service, body.rotation_id, token)).toMatchObject({
+    expect(await finishedRotation(service, rotation, token)).toMatchObject({
       rotation_status: 'completed',
       total_records: ROWS + 1,
       rotated_records: ROWS + 1,
@@ -64,16 +63,13 @@ test('a service that is asked to end in the middle of a rotation ends with 0, an
   timeout: 120_000,
 }, async () => {
   await withService(onSqlite, { sql: PEOPLE_SQL, config: CONFIG }, async (service) => {
-    expect((await service.project.fieldseal('encrypt', { env: service.env })).exitCode).toBe(0);
     const token = await service.token('root', '--admin');
-    const { body } = await service.request('POST', `${API}/rotate`, { token, body: {} });
-    while (
-      (await service.request('GET', `${API}/rotation-status/${body.rotation_id}`, { token })).body.rotated_records === 0
-    )
+    const rotation = await startRotation(service, token);
+    while ((await service.request('GET', `${API}/rotation-status/${rotation}`, { token })).body.rotated_records === 0)
       await setTimeout(5);
     expect(await service.end('SIGTERM')).toBe(0);
     await service.restart();
-    expect(await finishedRotation(service, body.rotation_id, token)).toMatchObject({
+    expect(await finishedRotation(service, rotation, token)).toMatchObject({
       total_records: ROWS,
       rotated_records: ROWS,
     });
@@ -82,13 +78,12 @@ test('a service that is asked to end in the middle of a rotation ends with 0, an
 
 test('a rotation does not keep requests waiting', { timeout: 120_000 }, async () => {
   await withService(onSqlite, { sql: PEOPLE_SQL, config: CONFIG }, async (service) => {
-    expect((await service.project.fieldseal('encrypt', { env: service.env })).exitCode).toBe(0);
     const token = await service.token('root', '--admin');
-    const { body } = await service.request('POST', `${API}/rotate`, { token, body: {} });
+    const rotation = await startRotation(service, token);
     // Answers that saw it under way, each further than the one before: had it held the thread, there would be none.
     const seen = new Set<number>();
     for (;;) {
-      const status = await service.request('GET', `${API}/rotation-status/${body.rotation_id}`, { token });
+      const status = await service.request('GET', `${API}/rotation-status/${rotation}`, { token });
       if (status.body.rotation_status === 'completed') break;
       seen.add(status.body.rotated_records);
     }

@@ -22,6 +22,18 @@ function malformedPublic(): FieldsealError {
   );
 }
 
+/** The key that `read` makes of a PEM. @throws `refusal` when that is no key, or one of another kind */
+function readPem(read: () => KeyObject, refusal: FieldsealError): KeyObject {
+  let key: KeyObject;
+  try {
+    key = read();
+  } catch {
+    throw refusal;
+  }
+  if (key.asymmetricKeyType !== 'ed25519') throw refusal;
+  return key;
+}
+
 function publicBytes(key: KeyObject): Buffer {
   return key.export({ type: 'spki', format: 'der' }).subarray(SPKI.length);
 }
@@ -62,14 +74,7 @@ export class Ed25519Key {
     const trimmed = text.trim();
     if (/^[A-Za-z0-9+/]{43}=$/.test(trimmed)) return Ed25519Key.fromSeed(Secret.from(Buffer.from(trimmed, 'base64')));
     if (!trimmed.startsWith('-----BEGIN PRIVATE KEY-----')) throw malformed();
-    let key: KeyObject;
-    try {
-      key = createPrivateKey(trimmed);
-    } catch {
-      throw malformed();
-    }
-    if (key.asymmetricKeyType !== 'ed25519') throw malformed();
-    return new Ed25519Key(key);
+    return new Ed25519Key(readPem(() => createPrivateKey(trimmed), malformed()));
   }
 
   /**
@@ -81,14 +86,7 @@ export class Ed25519Key {
     if (/^[A-Za-z0-9+/]{43}=$/.test(trimmed)) return Buffer.from(trimmed, 'base64');
     // Node would take a private key here as well, and make its public one.
     if (!trimmed.startsWith('-----BEGIN PUBLIC KEY-----')) throw malformedPublic();
-    let key: KeyObject;
-    try {
-      key = createPublicKey(trimmed);
-    } catch {
-      throw malformedPublic();
-    }
-    if (key.asymmetricKeyType !== 'ed25519') throw malformedPublic();
-    return publicBytes(key);
+    return publicBytes(readPem(() => createPublicKey(trimmed), malformedPublic()));
   }
 
   /** The signature of a message, 64 bytes. */

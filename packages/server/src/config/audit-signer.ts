@@ -41,24 +41,19 @@ export function readAuditSigner(env: Environment): AuditSigner | null {
     );
   }
   if (command) {
-    const publicKey = publicKeyOf(env['AUDIT_SIGNING_PUBLIC_KEY'] ?? '');
+    const publicKey = parsed(
+      () => Ed25519Key.parsePublic(env['AUDIT_SIGNING_PUBLIC_KEY'] ?? ''),
+      'AUDIT_SIGNING_PUBLIC_KEY must be the Ed25519 public key of what AUDIT_SIGNING_COMMAND signs: its 32 bytes in base64, or a PEM.',
+    );
     return { name, publicKey, sign: (message) => signByCommand(command, publicKey, message) };
   }
   if (!file && !inline) return null;
-  const key = parse(file ? textOf(file) : (inline ?? ''), file ? 'AUDIT_SIGNING_KEY_FILE' : 'AUDIT_SIGNING_KEY');
+  const text = file ? textOf(file) : (inline ?? '');
+  const key = parsed(
+    () => Ed25519Key.parse(text),
+    `${file ? 'AUDIT_SIGNING_KEY_FILE' : 'AUDIT_SIGNING_KEY'} is not an Ed25519 key: give its seed of 32 bytes in base64 (\`fieldseal audit keygen\` prints one), or a PKCS#8 PEM.`,
+  );
   return { name, publicKey: key.publicKey, sign: (message) => key.sign(message) };
-}
-
-function publicKeyOf(text: string): Uint8Array {
-  try {
-    return Ed25519Key.parsePublic(text);
-  } catch (error) {
-    if (!isFieldsealError(error)) throw error;
-    throw new FieldsealError(
-      'ERR_KEY_MALFORMED',
-      'AUDIT_SIGNING_PUBLIC_KEY must be the Ed25519 public key of what AUDIT_SIGNING_COMMAND signs: its 32 bytes in base64, or a PEM.',
-    );
-  }
 }
 
 function textOf(file: string): string {
@@ -70,14 +65,12 @@ function textOf(file: string): string {
   }
 }
 
-function parse(text: string, variable: string): Ed25519Key {
+/** What `read` makes of a key's text; what is wrong with it is told by the name of its variable. */
+function parsed<Key>(read: () => Key, sentence: string): Key {
   try {
-    return Ed25519Key.parse(text);
+    return read();
   } catch (error) {
     if (!isFieldsealError(error)) throw error;
-    throw new FieldsealError(
-      'ERR_KEY_MALFORMED',
-      `${variable} is not an Ed25519 key: give its seed of 32 bytes in base64 (\`fieldseal audit keygen\` prints one), or a PKCS#8 PEM.`,
-    );
+    throw new FieldsealError('ERR_KEY_MALFORMED', sentence);
   }
 }

@@ -41,6 +41,22 @@ function observed(store: Store, asked: string[], hold: (name: string) => Promise
   return { ...store, apiKeys: watch(store.apiKeys), apiKeyUsage: watch(store.apiKeyUsage) };
 }
 
+/** An answer that is held back: `held` once it is there, until `release`. */
+function heldBack() {
+  let [tell, release] = [() => {}, () => {}];
+  const held = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const hold = () => {
+    tell();
+    return released;
+  };
+  return { held, hold, release };
+}
+
 function withWrongChecksum(key: string): string {
   return `${key.slice(0, -1)}${key.endsWith('0') ? '1' : '0'}`;
 }
@@ -233,22 +249,14 @@ describe.each([
       await service.verification.start();
       expect(await code(service, key)).toBe('VALID');
       nowMs = 900;
-      let release = () => {};
-      const released = new Promise<void>((resolve) => {
-        release = resolve;
-      });
-      const read = new Promise<void>((resolve) => {
-        onRevision = () => {
-          resolve();
-          return released;
-        };
-      });
+      const answer = heldBack();
+      onRevision = answer.hold;
       const poll = service.verification.poll();
-      await read;
+      await answer.held;
       await service.store.apiKeys.revoke(row.id, { by: '1', reason: null });
       nowMs = 1100;
       expect(await code(service, key)).toBe('REVOKED');
-      release();
+      answer.release();
       await poll;
       expect(await code(service, key)).toBe('REVOKED');
       await service.verification.stop();
@@ -297,24 +305,18 @@ describe.each([
       const service = { ...(await open()), verification: new ApiKeyVerification(store, seal, 10, clock) };
       const { key, row } = await issueKey(service);
       await service.verification.start();
-      let release = () => {};
-      const released = new Promise<void>((resolve) => {
-        release = resolve;
-      });
-      const read = new Promise<void>((resolve) => {
-        onRow = () => {
-          onRow = async () => {};
-          resolve();
-          return released;
-        };
-      });
+      const answer = heldBack();
+      onRow = () => {
+        onRow = async () => {};
+        return answer.hold();
+      };
       const early = code(service, key);
-      await read;
+      await answer.held;
       nowMs = 1500; // Nothing is fresh.
       await service.store.apiKeys.revoke(row.id, { by: '1', reason: null });
       expect(await code(service, key)).toBe('REVOKED');
       nowMs = 900; // As if a poll of before were answered.
-      release();
+      answer.release();
       expect(await early).toBe('VALID');
       expect(await code(service, key)).toBe('REVOKED');
       await service.verification.stop();
